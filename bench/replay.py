@@ -1,0 +1,73 @@
+"""How fast a shard comes back: events a second from the journal into state, from nothing.
+
+    python -m bench.replay --streams 100000 --json
+
+The journal is in memory, so that the figure is that of reading, checking, decoding and evolving; a tenth of the
+commands were refused and stand in the frames too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from time import perf_counter, thread_time
+
+from bench.report import report
+from bench.shard import JOURNAL_ID, DrivenShard, ListInput
+from bench.workload import REFUSED_EVERY, application, records
+from shardlog.adapters.memory.journal import MemoryJournal
+from shardlog.executor.core import ExecutorCore
+from shardlog.executor.interpreter import tune_for_serving
+from shardlog.executor.limits import Limits
+from shardlog.executor.replay import Replay
+from shardlog.executor.state import Shard
+from shardlog.journal.reader import FrameTaken, Reader
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--commands", type=int, default=1_000_000)
+    parser.add_argument("--streams", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    journal = MemoryJournal(1)
+    fill(journal, given.commands, given.streams)
+    tune_for_serving()
+    events = given.commands - given.commands // REFUSED_EVERY
+    began, cpu = perf_counter(), thread_time()
+    streams = replay(journal)
+    elapsed, cpu = perf_counter() - began, thread_time() - cpu
+    report(
+        {
+            "streams": streams,
+            "events": events,
+            "events_per_s": events / elapsed,
+            "cpu_us_per_event": cpu / events * 1e6,
+        },
+        given.json,
+    )
+
+
+def fill(journal: MemoryJournal, commands: int, streams: int) -> None:
+    """Execute the commands, in frames of 200."""
+    source = ListInput(records(commands, streams))
+    shard = DrivenShard(journal, Limits(), [source])
+    shard.serve()
+    while shard.executor.settled(source.name) < commands:
+        shard.step()
+    shard.close()
+
+
+def replay(journal: MemoryJournal) -> int:
+    """Read the whole journal into a fresh state, as a recovery does. Returns how many streams it has."""
+    core = ExecutorCore(application, Shard(JOURNAL_ID, 0, 1), Limits())
+    reader, frames = Reader(JOURNAL_ID, 0, 1), Replay(core.state, JOURNAL_ID, 0)
+    for offset, value in journal.read(0, 0):
+        verdict = reader.pass_over(offset, value)
+        if isinstance(verdict, FrameTaken):
+            frames.apply(offset, verdict.body, reader.epoch, reader.seq)
+    return core.state.registry.streams()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Projections in SQL databases."""
+
+from shardlog.adapters.sql.store import SqlProjectionStore
+
+__all__ = ["SqlProjectionStore"]

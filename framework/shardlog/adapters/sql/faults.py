@@ -1,0 +1,84 @@
+"""What databases and their drivers raise, as what it means for a projection. The only place where it is judged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
+
+_SQLITE_LATER = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM,
+     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
+)  # fmt: skip
+_SQLITE_NEVER = frozenset(
+    {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN,
+     sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERNAL}
+)  # fmt: skip
+_SQLSTATE_LATER = ("08", "40", "53", "55P03", "57", "58")
+"""SQLSTATE classes (PostgreSQL, appendix A): connection, rollback, resources, lock, operator, system."""
+_SQLSTATE_NEVER = ("28", "3D", "42501", "F0", "XX", "25006")
+
+
+@contextmanager
+def mapped(doing: str) -> Iterator[None]:
+    """Whatever the database raises inside comes out as a ProjectionError that says what was being done."""
+    try:
+        yield
+    except ProjectionError:
+        raise
+    except (exc.SQLAlchemyError, sqlite3.Error, OverflowError, ValueError, TypeError, AttributeError) as error:
+        raise fault(error, doing) from error
+
+
+def fault(error: Exception, doing: str) -> ProjectionError:
+    """The error that a store raises for one of the database's."""
+    said = _said(error)
+    if not isinstance(error, exc.SQLAlchemyError | sqlite3.Error):
+        return RowsRefused(f"{doing}: a value does not fit: {said}")
+    kind = _kind(error)
+    if kind is StoreUnavailable:
+        return StoreUnavailable(f"{doing}: {said}. Nothing was written; it is tried again.")
+    if kind is StoreFailed:
+        return StoreFailed(f"{doing}: {said}. Nothing was written. Look at the database: trying again does not help.")
+    return RowsRefused(f"{doing}: {said}")
+
+
+def _kind(error: exc.SQLAlchemyError | sqlite3.Error) -> type[ProjectionError]:
+    origin = error.orig if isinstance(error, exc.DBAPIError) else error
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        return StoreUnavailable
+    code = getattr(origin, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return _by_sqlite_code(code & 0xFF)
+    state = getattr(origin, "sqlstate", None)
+    if isinstance(state, str):
+        return _by_sqlstate(state)
+    if isinstance(error, exc.TimeoutError | exc.DisconnectionError):
+        return StoreUnavailable
+    if isinstance(error, exc.StatementError):
+        refused = exc.IntegrityError | exc.DataError | exc.ProgrammingError | exc.InterfaceError | exc.NotSupportedError
+        plain = not isinstance(error, exc.DBAPIError)
+        return RowsRefused if plain or isinstance(error, refused) else StoreUnavailable
+    return RowsRefused if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError) else StoreFailed
+
+
+def _by_sqlite_code(code: int) -> type[ProjectionError]:
+    if code in _SQLITE_LATER:
+        return StoreUnavailable
+    return StoreFailed if code in _SQLITE_NEVER else RowsRefused
+
+
+def _by_sqlstate(state: str) -> type[ProjectionError]:
+    if state.startswith(_SQLSTATE_LATER):
+        return StoreUnavailable
+    return StoreFailed if state.startswith(_SQLSTATE_NEVER) else RowsRefused
+
+
+def _said(error: Exception) -> str:
+    """The driver's own words, without the statement and its parameters, which may hold what nobody should read."""
+    origin = error.orig if isinstance(error, exc.DBAPIError) else error
+    return f"{type(origin).__name__}: {origin}" if not isinstance(origin, ProjectionError) else str(origin)

@@ -1,0 +1,38 @@
+"""Whether a table is what its row class says, and if not, where."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Table, inspect
+
+from shardlog.errors import TableMismatch
+
+
+def check_table(connection: Connection, table: Table) -> None:
+    """Compare columns, types, null-ability and key. Raises TableMismatch, naming table and columns."""
+    inspector = inspect(connection)
+    if not inspector.has_table(table.name):
+        raise TableMismatch(f"table {table.name!r} is missing. {_NEXT}")
+    dialect = connection.dialect
+    there = {column["name"]: column for column in inspector.get_columns(table.name)}
+    problems = [f"column {name!r} is missing" for name in table.c.keys() if name not in there]  # noqa: SIM118
+    problems += [f"column {name!r} is not in the row class" for name in there if name not in table.c]
+    for column in table.c:
+        found = there.get(column.name)
+        if found is None:
+            continue
+        type_there, type_wanted = found["type"].compile(dialect=dialect), column.type.compile(dialect=dialect)
+        if type_there != type_wanted:
+            problems.append(f"column {column.name!r} is {type_there}, and the row class makes it {type_wanted}")
+        elif found["nullable"] and not column.nullable:
+            problems.append(f"column {column.name!r} may be null, and the row class says that it may not")
+        elif column.nullable and not found["nullable"]:
+            problems.append(f"column {column.name!r} may not be null, and the row class says that it may")
+    key = inspector.get_pk_constraint(table.name)["constrained_columns"]
+    wanted = [column.name for column in table.primary_key.columns]
+    if key != wanted:
+        problems.append(f"its key is ({', '.join(key)}), and the row class makes it ({', '.join(wanted)})")
+    if problems:
+        raise TableMismatch(f"table {table.name!r} is not as its row class says: {'; '.join(problems)}. {_NEXT}")
+
+
+_NEXT = "Rebuild the projection, or give it the next version= so that new tables are made beside these."

@@ -1,0 +1,57 @@
+"""The lock of a journal directory: a courtesy among executors, so that two of them don't take turns at claiming.
+
+The claim in the journal is the fence, not this. Readers don't take it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from shardlog.adapters.sqlite.shard_file import make_directory
+from shardlog.errors import JournalHeld
+
+LOCK_NAME = "lock"
+
+
+class DirectoryLock:
+    """Held from `acquire` to `release`, or as a context. It goes with the process, however that ends."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._file: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, or raise JournalHeld, which names who holds it. The directory is made where there is none."""
+        if self._file is not None:
+            return
+        make_directory(self._directory)
+        file = os.open(self._directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(file, 64, 0).decode(errors="replace").strip() or "unknown"
+            os.close(file)
+            raise JournalHeld(
+                f"{self._directory}: process {holder} serves this journal: end it, or name another directory"
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, b"%d\n" % os.getpid(), 0)
+        self._file = file
+
+    def release(self) -> None:
+        """Let go. Idempotent."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> DirectoryLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()

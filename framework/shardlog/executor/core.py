@@ -1,0 +1,167 @@
+"""One shard's executor without I/O: commands in, frame bodies and answers out.
+
+It holds speculative state (frames appended and not acknowledged) and can go back to the acknowledged one. The clock
+comes in with each frame. Who appends the frames, and when they count, is `shardlog.executor.shard`'s business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shardlog.errors import ClockBehind
+from shardlog.executor.decider import Decider
+from shardlog.executor.draft import Answer, Draft, RepeatAnswer
+from shardlog.executor.limits import Limits
+from shardlog.executor.requests import Request
+from shardlog.executor.state import Shard, ShardState
+from shardlog.executor.window import Place
+from shardlog.model.application import Application
+
+
+class Batch(NamedTuple):
+    """What an input has now, from the first offset that is not settled. channel: `feeder` or `kafka`."""
+
+    input: str
+    channel: str
+    records: Sequence[tuple[int, bytes]]
+
+
+class ExecutorCore:
+    """The state of one shard and the frames on their way.
+
+    frames: how many were acknowledged since this core was made. settled: the inputs' first offsets not settled, by
+    acknowledged frames.
+    """
+
+    def __init__(self, application: Application, shard: Shard, limits: Limits) -> None:
+        self.shard = shard
+        self.limits = limits
+        self.state = ShardState(application, limits)
+        self._pending: deque[Draft] = deque()
+        self._unbound: list[Answer] = []
+        self.frames = 0
+        self.settled: dict[str, int] = {}
+        self._decider = Decider(self.state, self._pending, shard, limits)
+
+    @property
+    def pending(self) -> int:
+        """Frames built and not yet acknowledged."""
+        return len(self._pending)
+
+    @property
+    def oldest_pending(self) -> int | None:
+        """The time of the oldest frame not yet acknowledged, microseconds since 1970 UTC."""
+        return self._pending[0].time if self._pending else None
+
+    def claimed(self, epoch: int, nonce: str, now: int) -> None:
+        """This writer owns the shard from here on. now: microseconds since 1970 UTC. Raises ClockBehind."""
+        self.check_clock(now)
+        self.settled = dict(self.state.inputs)
+        self._decider.owned(epoch, nonce)
+
+    def check_clock(self, now: int) -> None:
+        """Refuse to serve by a clock that is behind the newest frame (rule D4). Raises ClockBehind."""
+        behind_us = self.state.time - now
+        if behind_us > self.limits.clock_ahead_max_ms * 1000:
+            raise ClockBehind(
+                f"shard {self.shard.number}: this host's clock is {behind_us // 1000} ms behind the newest frame, and "
+                f"{self.limits.clock_ahead_max_ms} ms are allowed (clock_ahead_max_ms): set the clock, then start again"
+            )
+
+    def build(self, requests: deque[Request], batches: Sequence[Batch], now: int, seq: int) -> Draft | None:
+        """Take what is there, up to a frame's limits; None where nothing is to be recorded.
+
+        Requests leave their queue as they are taken; records of inputs are settled up to where the frame says.
+        Answers that leave no entry wait in the frame, or in the newest pending one; `unbound_answers` hands out those
+        that need not wait.
+        """
+        state = self.state
+        draft = Draft(max(state.time, now), seq, state.before())
+        state.time = draft.time
+        self._decider.begin(draft)
+        try:
+            self._take_requests(draft, requests, sum(len(batch.records) for batch in batches))
+            for turn in range(len(batches)):
+                self._take_records(draft, batches[(seq + turn) % len(batches)])
+        except BaseException:
+            self._pending.append(draft)  # so that going back undoes it, and finds who waits
+            raise
+        if draft.has_something_to_record:
+            self._pending.append(draft)
+            return draft
+        state.time = draft.before.time
+        if self._pending:
+            self._pending[-1].answers += draft.answers
+        else:
+            self._unbound += draft.answers
+        return None
+
+    def unbound_answers(self) -> list[Answer]:
+        """Answers that rest on acknowledged state alone; each is handed out once."""
+        answers, self._unbound = self._unbound, []
+        return answers
+
+    def _take_requests(self, draft: Draft, requests: deque[Request], records: int) -> None:
+        """Requests go first, and leave up to half of the frame to records that wait beside them."""
+        decide = self._decider.request
+        most = self.limits.frame_commands_max
+        left = most - min(most // 2, records)
+        half = self.limits.entry_bytes_max
+        while requests and left and draft.bytes < half:
+            decide(requests[0])
+            requests.popleft()  # now that it is decided: an exception leaves it waiting
+            left -= 1
+
+    def _take_records(self, draft: Draft, batch: Batch) -> None:
+        decide = self._decider.input_record
+        most = self.limits.frame_commands_max
+        half = self.limits.entry_bytes_max
+        name, channel, records = batch
+        next_offset = -1
+        for offset, value in records:
+            if len(draft.entries) >= most or draft.bytes >= half:
+                break
+            decide(name, channel, offset, value)
+            next_offset = offset + 1
+        if next_offset >= 0:
+            self.state.inputs[name] = draft.moves[name] = next_offset
+
+    def acknowledge(self, offset: int) -> list[Answer]:
+        """The oldest pending frame stands in the log at this offset: its ids enter the windows, its answers may
+        go."""
+        draft = self._pending.popleft()
+        state = self.state
+        self.frames += 1
+        self.settled.update(draft.moves)
+        for key, known in draft.keys.items():
+            place = Place(offset, known.first_index, known.check)
+            if known.time is None:
+                state.counted.add(key, place)
+            else:
+                state.requests.add(key, place, known.time)
+        state.requests.frame_ended(draft.time)
+        state.counted.frame_ended()
+        return draft.answers
+
+    def roll_back(self) -> tuple[list[Answer], list[Request]]:
+        """Go back to the acknowledged state.
+
+        Returns the repeats whose first outcome is acknowledged, to be answered, and the requests whose outcome is
+        unknown, in order (rule F3).
+        """
+        known: list[Answer] = []
+        waiting: list[Request] = []
+        drafts = list(self._pending)
+        self._pending.clear()
+        for draft in reversed(drafts):
+            draft.undo_writes()
+            self.state.restore(draft.before)
+        for draft in drafts:
+            for answer in draft.answers:
+                if isinstance(answer, RepeatAnswer) and self.state.requests.find(answer.key) is not None:
+                    known.append(answer)
+                else:
+                    waiting.append(answer.request)
+        return known, waiting

@@ -1,0 +1,240 @@
+"""The way of one command through a shard: known id, address, payload, decision, entry.
+
+Nothing is written before decide, every evolve and every process manager have succeeded, so a command that is refused
+or raises leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from hashlib import blake2b
+from typing import cast
+from zlib import crc32
+
+import msgspec
+
+from shardlog.errors import DomainError, Rejection
+from shardlog.executor.deciding import EventRecord, record_event
+from shardlog.executor.decision import Decision, check_version, instant, internal_error
+from shardlog.executor.draft import Draft
+from shardlog.executor.entries import Entries
+from shardlog.executor.limits import Limits
+from shardlog.executor.registry import BUCKET_MASK, Category, Handler, Slot
+from shardlog.executor.repeats import Repeats
+from shardlog.executor.requests import NOT_DECODED, CommandRecord, Request, decode_record
+from shardlog.executor.sends import Arrival, arrival
+from shardlog.executor.state import Shard, ShardState
+from shardlog.executor.transaction import ShardTransaction
+from shardlog.executor.window import COUNTED_CHANNEL, window_key
+from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, check_stream_id, uuid8
+from shardlog.model.context import Context
+from shardlog.model.messages import Command, Event
+from shardlog.model.upcasting import as_events
+from shardlog.sharding import routing_key, shard_of
+
+MANAGER_CHANNEL = "manager"
+_COMMAND_ID = f"a command id is 1 to {COMMAND_ID_CHARACTERS_MAX} printable characters"
+
+
+class Decider:
+    """Decides commands one by one into the draft that was begun last."""
+
+    def __init__(self, state: ShardState, pending: deque[Draft], shard: Shard, limits: Limits) -> None:
+        self._state = state
+        self._shard = shard
+        self._bytes_max = limits.command_bytes_max
+        self._handlers = state.registry.handlers
+        self._repeats = Repeats(state, pending, limits)
+        self._entries = Entries(state, shard, limits)
+        self._epoch = 0
+        self._seed = b""
+        self._draft: Draft
+
+    def owned(self, epoch: int, nonce: str) -> None:
+        """What the seeds of decisions begin with from here on."""
+        self._epoch = epoch
+        self._seed = f"{self._shard.journal},{self._shard.number},{epoch},{nonce},".encode()
+
+    def begin(self, draft: Draft) -> None:
+        """Decide into this draft."""
+        self._draft = draft
+        self._entries.begin(draft, self._epoch)
+
+    def request(self, request: Request) -> None:
+        """A command of somebody who waits."""
+        record = request.record
+        if len(record.payload) > self._bytes_max:
+            self._entries.answered(request, "too_large", self._too_large(len(record.payload)))
+            return
+        if record.origin is not None:
+            self._entries.answered(request, "invalid_command", "an origin is for what a relay carries: leave it out")
+            return
+        try:
+            key = window_key(record.tenant, record.category, record.id, record.command_id)
+        except UnicodeEncodeError as error:
+            self._entries.answered(request, "invalid_command", f"its id or scope is no text: {error}")
+            return
+        if not self._repeats.is_answered(request, key, self._draft):
+            self._decide(Decision(record, request.channel, None, request, key, None, []))
+
+    def input_record(self, name: str, channel: str, offset: int, value: bytes) -> None:
+        """A record of an input. Whatever it holds, it is settled: nothing sticks the shard."""
+        if len(value) > self._bytes_max:
+            self._entries.unreadable(name, offset, "too_large", self._too_large(len(value)))
+            return
+        try:
+            record = decode_record(value)
+        except NOT_DECODED as error:
+            self._entries.unreadable(name, offset, "undecodable", str(error))
+            return
+        key = None
+        if channel != "feeder" or record.origin is not None or not record.command_id:
+            record = self._identified(record, name, offset)
+            if record.origin is not None:
+                channel = MANAGER_CHANNEL
+                if arrival(record.origin, self._state.received.get(record.origin.shard)) is not Arrival.NEW:
+                    return
+            elif channel == COUNTED_CHANNEL:
+                key = window_key(record.tenant, record.category, record.id, record.command_id)
+                if self._repeats.is_counted_repeat(key, self._draft):
+                    return
+        self._decide(Decision(record, channel, (name, offset), None, key))
+
+    def _identified(self, record: CommandRecord, input: str, offset: int) -> CommandRecord:
+        """The record with a command id: its own, or one drawn from where it stands."""
+        if record.command_id:
+            return record
+        return msgspec.structs.replace(record, command_id=uuid8(input, self._shard.number, offset))
+
+    def _decide(self, decision: Decision) -> None:
+        """Decide a command that is no repeat, and record what comes of it."""
+        record = decision.record
+        id = record.id
+        handler = self._handlers.get((record.category, record.command))
+        try:
+            if handler is None:
+                raise Rejection("unknown_command", self._unknown(record))
+            bucket = handler.category.buckets[hash(id) & BUCKET_MASK]
+            slot = bucket.get(id)
+            if slot is None and not self._is_ours(handler.category, decision):
+                return
+            if not record.command_id.isprintable() or not 0 < len(record.command_id) <= COMMAND_ID_CHARACTERS_MAX:
+                raise Rejection("invalid_command", _COMMAND_ID)
+            try:
+                command = decision.command = handler.decode(record.payload)
+            except NOT_DECODED as error:
+                raise Rejection("invalid_command", f"{record.category}/{record.command}: {error}") from None
+            if record.expected_version is not None:
+                check_version(record.expected_version, slot)
+            if handler.is_transaction:
+                self._transact(decision, handler, command)
+            else:
+                self._single(decision, handler, command, bucket, slot)
+        except Rejection as rejection:
+            self._refused(decision, rejection)
+        except Exception as error:  # noqa: BLE001  # whatever the domain's code raises, the shard lives on
+            self._refused(decision, internal_error(cast("Handler", handler), record, self._shard.number, error))
+
+    def _refused(self, decision: Decision, rejection: Rejection) -> None:
+        """Record or answer a refusal, also one whose text, or whose command's, cannot be written."""
+        try:
+            self._entries.refused(decision, rejection)
+        except UnicodeEncodeError as error:
+            if decision.request is None:  # its record was UTF-8, so the rejection's own text is at fault
+                text = f"the refusal {rejection.code!a} says {rejection.message!a}, which is no text: {error}"
+                self._entries.refused(decision, Rejection("internal_error", text))
+            else:
+                self._entries.answered(decision.request, "invalid_command", f"a field of it is no text: {error}")
+
+    def _single(
+        self, decision: Decision, handler: Handler, command: Command, bucket: dict[str, Slot], slot: Slot | None
+    ) -> None:
+        """A command over one stream."""
+        category, record = handler.category, decision.record
+        if slot is None:
+            version, state = 0, category.initial
+        else:
+            version, state = slot.version, slot.state
+        if handler.wants_context:
+            result = handler.decide(state, command, self._context(record, version))
+        else:
+            result = handler.decide(state, command)
+        if result is None and not handler.returns_nothing:
+            raise DomainError(
+                f"{handler.decide.__name__} returned None and does not declare it (a forgotten `return`?)"
+            )
+        events: list[EventRecord] = []
+        for event in (result,) if isinstance(result, Event) else as_events(result):
+            version += 1
+            written, event, type_, state = record_event(category, record.id, version, state, event)
+            events.append(written)
+            if decision.shown is not None:
+                decision.shown.append(event)
+            if type_.managers:
+                decision.note(category.name, record.id, version, event, type_)
+        self._entries.accepted(decision, crc32(record.payload, handler.check), events, version if events else None)
+        if events:
+            self._draft.undo.append((bucket, record.id, slot))
+            bucket[record.id] = Slot(version, state)
+
+    def _transact(self, decision: Decision, handler: Handler, command: Command) -> None:
+        """A command over several streams of one routing key."""
+        id, category = decision.record.id, handler.category
+        slot = category.slot(id)
+        context = self._context(decision.record, 0 if slot is None else slot.version)
+        transaction = ShardTransaction(self._state.registry, category, id, context, decision)
+        handler.decide(transaction, command)
+        own = transaction.own
+        check = crc32(decision.record.payload, handler.check)
+        self._entries.accepted(decision, check, transaction.events, own.version if own.was_appended_to else None)
+        for loaded in transaction.touched.values():
+            if loaded.was_appended_to:
+                bucket = loaded.category.buckets[hash(loaded.id) & BUCKET_MASK]
+                self._draft.undo.append((bucket, loaded.id, bucket.get(loaded.id)))
+                bucket[loaded.id] = Slot(loaded.version, loaded.state)
+
+    def _context(self, record: CommandRecord, version: int) -> Context:
+        draft = self._draft
+        time = instant(draft.time)
+        place = b"%d,%d" % (draft.seq, len(draft.entries))
+        return Context(
+            id=record.id,
+            version=version,
+            time=time,
+            occurred_at=time if record.occurred_at is None else instant(record.occurred_at),
+            command_id=record.command_id,
+            actor=record.actor,
+            tenant=record.tenant,
+            correlation_id=record.correlation or record.command_id,
+            seed=blake2b(self._seed + place, digest_size=32).digest(),
+        )
+
+    def _is_ours(self, category: Category, decision: Decision) -> bool:
+        """Check an address not seen before; a misrouted record of an input is forwarded. Raises Rejection."""
+        record, parts = decision.record, category.routing_parts
+        check_stream_id(record.id, category.name)
+        if parts is not None and record.id.count(":") + 1 < parts:
+            raise Rejection(
+                "invalid_id", f"{record.id!r} has fewer than the {parts} parts that {category.name!r} routes by"
+            )
+        target = shard_of(routing_key(record.id, parts), self._shard.shards)
+        if target == self._shard.number:
+            return True
+        if decision.source is None or record.origin is not None:
+            raise Rejection(
+                "misrouted",
+                f"{category.name}/{record.id} belongs to shard {target}, and this is shard {self._shard.number} of "
+                f"{self._shard.shards}: send it there",
+            )
+        self._entries.forwarded(decision.source, target)
+        return False
+
+    def _too_large(self, size: int) -> str:
+        return f"the command takes {size} bytes, and {self._bytes_max} are allowed (command_bytes_max)"
+
+    def _unknown(self, record: CommandRecord) -> str:
+        if record.category not in self._state.registry.categories:
+            known = ", ".join(sorted(self._state.registry.categories))
+            return f"no aggregate has the category {record.category[:80]!r}; there are: {known}"
+        known = ", ".join(sorted(name for category, name in self._handlers if category == record.category))
+        return f"aggregate {record.category!r} has no command {record.command[:80]!r}; it has: {known}"

@@ -1,0 +1,111 @@
+"""A frame while it is built and until it is acknowledged: its entries, how to undo it, and who waits for it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from shardlog.executor.registry import Slot
+from shardlog.executor.requests import Request
+from shardlog.journal.records import frame_pieces
+from shardlog.model.outcomes import Outcome
+
+At = tuple[int, int, int]
+"""Where a send stands: epoch, seq, number."""
+
+
+class Known(NamedTuple):
+    """An id that this frame brings into a window. time: the later of the frame's and the one in the id; None:
+    counted."""
+
+    first_index: int
+    check: int
+    time: int | None
+
+
+class AcceptedAnswer(NamedTuple):
+    """An answer that gets its token when the frame is acknowledged. last_index: of the entry's last event."""
+
+    request: Request
+    last_index: int
+    version: int | None
+    events: tuple[Any, ...]
+
+
+class RejectedAnswer(NamedTuple):
+    """A recorded rejection, which gets its token when the frame is acknowledged."""
+
+    request: Request
+    last_index: int
+    code: str
+    message: str
+    details: dict[str, Any] | None
+
+
+class PlainAnswer(NamedTuple):
+    """An answer that leaves no entry; it waits for the frame all the same, since it may rest on what is before it."""
+
+    request: Request
+    outcome: Outcome
+
+
+class RepeatAnswer(NamedTuple):
+    """A repeat: it gets the first answer, read again from its frame, which the window names once it is
+    acknowledged."""
+
+    request: Request
+    key: bytes
+
+
+Answer = AcceptedAnswer | RejectedAnswer | PlainAnswer | RepeatAnswer
+
+
+class Before(NamedTuple):
+    """The small state as it was before the frame."""
+
+    time: int
+    inputs: dict[str, int]
+    sent: dict[int, At]
+    received: dict[int, At]
+
+
+class Draft:
+    """One frame. Its state changes are applied at once and undone from its list when the append fails."""
+
+    __slots__ = ("answers", "before", "bytes", "entries", "index", "keys", "moves", "sends", "seq", "time", "undo")
+
+    def __init__(self, time: int, seq: int, before: Before) -> None:
+        self.time = time
+        self.seq = seq
+        self.before = before
+        self.entries: list[bytes] = []
+        self.bytes = 0
+        self.index = 0
+        self.sends = 0
+        self.moves: dict[str, int] = {}
+        self.keys: dict[bytes, Known] = {}
+        self.answers: list[Answer] = []
+        self.undo: list[tuple[dict[str, Slot], str, Slot | None]] = []
+
+    @property
+    def has_something_to_record(self) -> bool:
+        """Whether it must become a frame: it has entries, or an input moved over repeats or gaps."""
+        return bool(self.entries or self.moves)
+
+    def record(self, entry: bytes, indexes: int) -> int:
+        """Take an entry that occupies so many indexes; returns the index of its last one."""
+        self.entries.append(entry)
+        self.bytes += len(entry) + 1
+        self.index += indexes
+        return self.index - 1
+
+    def body(self) -> list[bytes]:
+        """The frame's body in pieces: time, the inputs that move, entries."""
+        return frame_pieces(self.time, self.moves, self.entries)
+
+    def undo_writes(self) -> None:
+        """Put every stream back to what it was before this frame."""
+        for bucket, id, slot in reversed(self.undo):
+            if slot is None:
+                del bucket[id]
+            else:
+                bucket[id] = slot

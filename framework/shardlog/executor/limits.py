@@ -1,0 +1,60 @@
+"""The limits of an executor: each a named setting with a unit."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shardlog.errors import ConfigurationError
+
+FRAME_OVERHEAD_BYTES = 1_024
+"""What a frame holds beside entries: envelope, time, names of inputs."""
+REFUSAL_BYTES = 8_192
+"""What a recorded refusal adds to its command: code, message, place."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What an executor refuses to exceed."""
+
+    frame_commands_max: int = 200
+    """Entries of one frame. More gives no throughput and longer bursts."""
+    frame_bytes_max: int = 900_000
+    """Bytes of one frame, below the message size that a broker takes by default."""
+    command_bytes_max: int = 262_144
+    """Bytes of one command's record."""
+    queue_commands_max: int = 10_000
+    """Requests that wait in front of one shard; more are answered `unavailable`."""
+    pending_frames_max: int = 4
+    """Frames of one shard appended and not yet acknowledged."""
+    dedupe_window_ms: int = 60_000
+    """How long a request's id is known, at least, in frame time."""
+    dedupe_ids_max: int = 10_000_000
+    """Ids that one shard's request window holds; a full one answers `unavailable` rather than forget."""
+    dedupe_counted_ids_max: int = 1_000_000
+    """Ids of a commands topic that one shard remembers, best effort."""
+    clock_ahead_max_ms: int = 10_000
+    """How far an id's time, or the newest frame's, may be ahead of this host's clock."""
+    append_deadline_ms: int = 10_000
+    """How long an append may stay without a report before the writer fails."""
+    claim_deadline_ms: int = 10_000
+    """How long a claim may stay unseen in the log before another is made."""
+    abandon_deadline_ms: int = 1_000
+    """How long an abandoned producer may take to end."""
+    retry_after_ms: int = 200
+    """The delay that an `unavailable` answer asks for."""
+
+    @property
+    def entry_bytes_max(self) -> int:
+        """Bytes of one entry: half a frame, so that a frame that is not yet half full takes any entry."""
+        return (self.frame_bytes_max - FRAME_OVERHEAD_BYTES) // 2
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for a limit below 1, or where a command that is refused might not fit a frame."""
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"executor setting {name} is {getattr(self, name)}, and must be 1 or more")
+        if self.command_bytes_max + REFUSAL_BYTES > self.entry_bytes_max:
+            raise ConfigurationError(
+                f"command_bytes_max is {self.command_bytes_max}, and an entry takes {self.entry_bytes_max} bytes, half "
+                f"of frame_bytes_max ({self.frame_bytes_max}): lower it to "
+                f"{max(0, self.entry_bytes_max - REFUSAL_BYTES)}, or raise frame_bytes_max"
+            )

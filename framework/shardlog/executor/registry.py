@@ -1,0 +1,133 @@
+"""An application as the executor wants it: handlers by (category, command), event types by class, streams in buckets.
+
+Built once a shard: the definitions are shared, the buckets are the shard's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from shardlog.codec.json import decoder
+from shardlog.journal.records import event_record
+from shardlog.model.aggregate import Aggregate
+from shardlog.model.application import Application
+from shardlog.model.messages import Command, Event, State
+from shardlog.model.process import ProcessManager
+
+BUCKETS = 1024
+BUCKET_MASK = BUCKETS - 1
+
+
+class Slot(msgspec.Struct, frozen=True, gc=False):
+    """One stream: its version (the number of its events) and its state."""
+
+    version: int
+    state: State
+
+
+class EventType(msgspec.Struct, frozen=True, gc=False):
+    """One event class of one category. managers: those that listen to it. tag: `category/name/schema version`."""
+
+    tag: str
+    decode: Callable[[bytes], Event]
+    evolve: Callable[[Any, Any], State]
+    managers: tuple[tuple[ProcessManager, Callable[..., Any]], ...]
+
+
+class Category(msgspec.Struct, eq=False):
+    """One aggregate and the streams of this shard that belong to it."""
+
+    name: str
+    aggregate: Aggregate[Any, Any, Any]
+    initial: State
+    state_type: type[State]
+    routing_parts: int | None
+    events: dict[type[Event], EventType]
+    buckets: list[dict[str, Slot]]
+
+    def slot(self, id: str) -> Slot | None:
+        """The stream, or None where it has no events."""
+        return self.buckets[hash(id) & BUCKET_MASK].get(id)
+
+
+class Handler(msgspec.Struct, frozen=True, eq=False):
+    """What decides one command.
+
+    wants_context: a third argument. returns_nothing: None is an answer it declares. check: CRC-32 of the command's
+    name and a zero byte, which the payload's check goes on from.
+    """
+
+    category: Category
+    decode: Callable[[msgspec.Raw], Command]
+    decide: Callable[..., Any]
+    wants_context: bool
+    returns_nothing: bool
+    is_transaction: bool
+    check: int
+
+
+class Registry:
+    """All that one shard knows of an application."""
+
+    def __init__(self, application: Application) -> None:
+        self.categories: dict[str, Category] = {}
+        self.handlers: dict[tuple[str, str], Handler] = {}
+        self.managers = application.process_managers
+        for aggregate in application.aggregates.values():
+            category = _category(aggregate, application.process_managers)
+            self.categories[category.name] = category
+            self.handlers |= {(category.name, name): h for name, h in _handlers(category).items()}
+
+    def streams(self) -> int:
+        """How many streams have events."""
+        return sum(len(bucket) for category in self.categories.values() for bucket in category.buckets)
+
+
+def event_records(aggregate: Aggregate[Any, Any, Any]) -> Mapping[type[Event], type[msgspec.Struct]]:
+    """The record type of each event class that the aggregate reads, old versions among them."""
+    return {
+        event: event_record(aggregate.category, name, version, event)
+        for (name, version), event in aggregate.events_by_name.items()
+    }
+
+
+def _category(aggregate: Aggregate[Any, Any, Any], managers: Mapping[str, ProcessManager]) -> Category:
+    events = {
+        event: EventType(
+            tag=f"{aggregate.category}/{event.__wire_name__}/{event.__schema_version__}",
+            decode=decoder(event).decode,
+            evolve=evolve,
+            managers=tuple((m, m.handlers[event]) for m in managers.values() if event in m.handlers),
+        )
+        for event, evolve in aggregate.evolutions.items()
+    }
+    return Category(
+        name=aggregate.category,
+        aggregate=aggregate,
+        initial=aggregate.initial,
+        state_type=type(aggregate.initial),
+        routing_parts=aggregate.routing_parts,
+        events=events,
+        buckets=[{} for _ in range(BUCKETS)],
+    )
+
+
+def _handlers(category: Category) -> dict[str, Handler]:
+    aggregate = category.aggregate
+    found: dict[str, Handler] = {}
+    for name, command in aggregate.commands_by_name.items():
+        decision = aggregate.decisions.get(command)
+        found[name] = Handler(
+            category=category,
+            decode=decoder(command).decode,
+            decide=aggregate.transactions[command] if decision is None else decision.function,
+            wants_context=decision is None or decision.wants_context,
+            returns_nothing=decision is None or None in decision.returns,
+            is_transaction=decision is None,
+            check=crc32(name.encode() + b"\0"),
+        )
+    return found

@@ -1,0 +1,86 @@
+"""Whether a request is settled by its id alone: known, too old, from the future, or no room to remember it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from shardlog.executor.draft import Draft, Known, PlainAnswer, RepeatAnswer
+from shardlog.executor.limits import Limits
+from shardlog.executor.requests import Request, payload_check
+from shardlog.executor.state import ShardState
+from shardlog.ids import time_in_id
+from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
+
+
+class Repeats:
+    """Asks the windows and the frames on their way. The order of tests is rule D5's."""
+
+    def __init__(self, state: ShardState, pending: deque[Draft], limits: Limits) -> None:
+        self._state = state
+        self._pending = pending
+        self._limits = limits
+
+    def is_counted_repeat(self, key: bytes, draft: Draft) -> bool:
+        """Whether an id of a commands topic is known."""
+        return self._known(key, draft) is not None or self._state.counted.find(key) is not None
+
+    def is_answered(self, request: Request, key: bytes, draft: Draft) -> bool:
+        """Whether the request needs no decision; its answer is then in the draft."""
+        known = self._state.requests.find(key) or self._known(key, draft)
+        if known is None:
+            refusal = self._age(request, draft) or self._room(draft)
+            if refusal is not None:
+                draft.answers.append(PlainAnswer(request, refusal))
+            return refusal is not None
+        if known.check == payload_check(request.record):
+            draft.answers.append(RepeatAnswer(request, key))
+        else:
+            draft.answers.append(PlainAnswer(request, _reused(request)))
+        return True
+
+    def _known(self, key: bytes, draft: Draft) -> Known | None:
+        return draft.keys.get(key) or next((d.keys[key] for d in self._pending if key in d.keys), None)
+
+    def _age(self, request: Request, draft: Draft) -> Outcome | None:
+        issued = time_in_id(request.record.command_id)
+        if issued is None:
+            return None
+        id, limits = request.record.command_id, self._limits
+        if self._state.requests.is_expired(issued, draft.time):
+            return _refused(
+                "expired",
+                f"command id {id} is {(draft.time - issued) // 1000} ms old, and ids are known for "
+                f"{limits.dedupe_window_ms} ms (dedupe_window_ms): it may have been applied. Read the stream, and send "
+                "the command under a new id if it was not",
+            )
+        if issued > draft.time + limits.clock_ahead_max_ms * 1000:
+            return _refused(
+                "issued_in_future",
+                f"command id {id} is {(issued - draft.time) // 1000} ms ahead of this shard's clock, and "
+                f"{limits.clock_ahead_max_ms} ms are allowed (clock_ahead_max_ms): set the client's clock",
+            )
+        return None
+
+    def _room(self, draft: Draft) -> Outcome | None:
+        more = len(draft.keys) + sum(len(pending.keys) for pending in self._pending)
+        if self._state.requests.has_room(draft.time, more):
+            return None
+        return CommandUnavailable(
+            code="unavailable",
+            message=f"the window holds {self._limits.dedupe_ids_max} command ids (dedupe_ids_max) and forgets none "
+            "early; the command was not applied, send it again later",
+            retry_after_ms=self._limits.retry_after_ms,
+        )
+
+
+def _refused(code: str, message: str) -> CommandRejected:
+    return CommandRejected(code=code, message=message, details=None, token=None)
+
+
+def _reused(request: Request) -> CommandRejected:
+    record = request.record
+    return _refused(
+        "id_reused",
+        f"command id {record.command_id!r} was used on {record.category}/{record.id} for another command or payload: "
+        "take a new id for a new command",
+    )

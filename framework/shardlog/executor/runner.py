@@ -1,0 +1,135 @@
+"""The build thread: steps the shards of this process, and sleeps when none of them has anything to do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from shardlog.errors import AppendFailed, ShardlogError
+from shardlog.executor.interpreter import tune_for_serving
+from shardlog.executor.requests import Request
+from shardlog.executor.shard import Mode, ShardExecutor
+
+log = logging.getLogger("shardlog.executor")
+LOOK_SECONDS = 0.1
+IDLE_SECONDS = 0.02
+"""How long the thread sleeps at most; submits and reports wake it at once, inputs and deadlines are looked at
+then."""
+
+
+class Executor:
+    """All shards that this process serves, in one thread: they share an interpreter lock anyway."""
+
+    def __init__(self, shards: Mapping[int, ShardExecutor]) -> None:
+        self._shards = dict(shards)
+        self._wake = threading.Event()
+        self._is_asleep = False
+        self._is_stopping = False
+        self._is_draining = False
+        self._served = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shardlog-executor", daemon=True)
+        for shard in self._shards.values():
+            shard.on_report(self.wake)
+
+    def start(self, serve_within_s: float) -> None:
+        """Recover, claim and serve every shard.
+
+        Raises what stopped a shard, AppendFailed where a claim failed again and again, or TimeoutError.
+        """
+        self._thread.start()
+        give_up = time.monotonic() + serve_within_s
+        while not self._served.wait(LOOK_SECONDS):
+            for number, shard in self._shards.items():
+                if shard.failing is not None:
+                    raise AppendFailed(f"shard {number} cannot be claimed: {shard.failing}")
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"the shards were not served within {serve_within_s} s: {self.describe()}")
+        self.raise_error()
+
+    def submit(self, shard: int, request: Request) -> None:
+        """Hand a request to its shard; the answer goes to its sink. From any thread."""
+        self._shards[shard].submit(request)
+        if self._is_asleep:
+            self._wake.set()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        if self._is_asleep:
+            self._wake.set()
+
+    def drain(self, within_s: float) -> None:
+        """Take no more requests, let what is under way be acknowledged, then end."""
+        self._is_draining = True
+        for shard in self._shards.values():
+            shard.drain()
+        self._wake.set()
+        self._thread.join(within_s)
+        self._end()
+
+    def stop(self) -> None:
+        """End now: what is pending may still land, and a restart finds out."""
+        self._end()
+
+    def raise_error(self) -> None:
+        """Raise what stopped a shard, if one has stopped."""
+        for shard in self._shards.values():
+            if shard.error is not None:
+                raise shard.error
+
+    @property
+    def frames(self) -> int:
+        """How many frames were acknowledged since this started, over all shards."""
+        return sum(shard.frames for shard in self._shards.values())
+
+    def settled(self, input: str) -> int:
+        """How many records of an input are settled by acknowledged frames, over all shards."""
+        return sum(shard.settled(input) for shard in self._shards.values())
+
+    def describe(self) -> str:
+        """Where each shard is, for messages."""
+        return ", ".join(f"shard {number}: {shard.mode.value}" for number, shard in sorted(self._shards.items()))
+
+    def _end(self) -> None:
+        self._is_stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        for shard in self._shards.values():
+            shard.close()
+
+    def _run(self) -> None:
+        shards = list(self._shards.values())
+        while not self._is_stopping:
+            moved = False
+            for shard in shards:
+                moved |= _step(shard)
+            if not self._served.is_set() and all(shard.mode in _SETTLED for shard in shards):
+                tune_for_serving()
+                self._served.set()
+            if self._is_draining and all(shard.mode is Mode.STOPPED for shard in shards):
+                return
+            if not moved:
+                self._sleep(shards)
+
+    def _sleep(self, shards: list[ShardExecutor]) -> None:
+        self._is_asleep = True
+        if not any(shard.has_work for shard in shards):
+            self._wake.wait(IDLE_SECONDS)
+        self._is_asleep = False
+        self._wake.clear()
+
+
+_SETTLED = frozenset({Mode.SERVING, Mode.STOPPED})
+
+
+def _step(shard: ShardExecutor) -> bool:
+    try:
+        return shard.step()
+    except ShardlogError as error:
+        shard.fail_for_good(error)
+    except Exception as error:  # one shard's fault must not end the thread that serves the others
+        log.exception("shard %d stopped on an unexpected error", shard.number)
+        shard.fail_for_good(error)
+    return True

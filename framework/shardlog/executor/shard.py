@@ -1,0 +1,327 @@
+"""One shard served: recovery, claim, frames, acknowledgements, failure and takeover, step by step.
+
+It joins the core (what to write), the journal's writer (when it counts) and the port (where it goes). It has no
+thread and no clock of its own: a thread or a simulation calls `step`, and reports of appends come in from anywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from shardlog.errors import Truncated
+from shardlog.executor.answers import Answers
+from shardlog.executor.clock import World
+from shardlog.executor.core import ExecutorCore
+from shardlog.executor.inputs import ShardInputs
+from shardlog.executor.queue import RequestQueue
+from shardlog.executor.replay import Replay as FrameReplay
+from shardlog.executor.requests import Request
+from shardlog.journal.effects import Acknowledged, Effect, Failed, Fenced, Owner, Passed, PendingFrame, ReadBack, Replay
+from shardlog.journal.envelope import body_of
+from shardlog.journal.writer import JournalWriter
+from shardlog.ports.inputs import Input
+from shardlog.ports.journal import Journal, Report, Writer
+
+log = logging.getLogger("shardlog.executor")
+
+
+class Mode(Enum):
+    """Where a shard is on its way."""
+
+    REPLAYING = "replaying"
+    CLAIMING = "claiming"
+    SERVING = "serving"
+    BACKING_OFF = "backing off"
+    STOPPED = "stopped"
+
+
+class Claimant(NamedTuple):
+    """Who claims. address: "host:port" or "". build: the code digest. assignment: its version, 0 where there is
+    none."""
+
+    name: str
+    address: str = ""
+    assignment: int = 0
+    build: str = ""
+
+
+class _Reported(NamedTuple):
+    """A report as it came in. writer: which producer gave it. frame: None for a claim."""
+
+    writer: Writer
+    frame: PendingFrame | None
+    report: Report
+
+
+BACK_OFF_MS = (0, 50, 100, 200, 400, 800, 1600, 3200, 5000)
+"""Waits before the next claim, by how many have failed in a row."""
+
+
+UNSETTLED_FAILURES_MAX = 2
+"""From so many failures in a row on, those who wait are answered instead of kept."""
+
+
+class ShardExecutor:
+    """One shard of the journal. `step` and what it calls run in one thread; `submit` and reports come from any."""
+
+    def __init__(
+        self,
+        core: ExecutorCore,
+        journal: Journal,
+        writer: JournalWriter,
+        owner: Claimant,
+        world: World,
+        inputs: Sequence[Input] = (),
+        accepted_inputs: Sequence[str] = (),
+        is_assigned: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.number = core.shard.number
+        self.mode = Mode.REPLAYING
+        self.error: Exception | None = None
+        self._core = core
+        self._limits = core.limits
+        self._journal = journal
+        self._writer = writer
+        self._owner = owner
+        self._world = world
+        self._inputs = ShardInputs(self.number, inputs, accepted_inputs)
+        self._is_assigned = is_assigned
+        self._replay = FrameReplay(core.state, core.shard.journal, self.number)
+        self._answers = Answers(core.state, self._replay, core.shard, self._body_at)
+        self._queue = RequestQueue(self.number, self._limits)
+        self._reports: deque[_Reported] = deque()
+        self._wake: Callable[[], None] = lambda: None
+        self._port: Writer | None = None
+        self._sent_ms: deque[float] = deque()
+        self._deadline_ms = 0.0
+        self._failures = 0
+        self._is_draining = False
+        self._steps = {
+            Mode.REPLAYING: self._recover,
+            Mode.CLAIMING: self._await_claim,
+            Mode.SERVING: self._serve,
+            Mode.BACKING_OFF: self._back_off,
+        }
+
+    # -- from outside --------------------------------------------------------------------------------------------------
+    def on_report(self, wake: Callable[[], None]) -> None:
+        """Call this when a report has come in. From any thread."""
+        self._wake = wake
+
+    def submit(self, request: Request) -> None:
+        """Queue a request, or answer `unavailable` where the queue is full, the shard drains or has stopped."""
+        if self._is_draining or self._has_stopped():
+            why = "this shard is not served here any more" if self.error is None else str(self.error)
+            self._queue.unavailable(request, why)
+            return
+        self._queue.put(request)
+        if self._has_stopped():  # in between, and nobody else will look at the queue
+            self._queue.refuse_all("it stopped")
+
+    def _has_stopped(self) -> bool:
+        return self.mode is Mode.STOPPED
+
+    def drain(self) -> None:
+        """Take no more; what was taken is finished, and then the shard stops."""
+        self._is_draining = True
+
+    def fail_for_good(self, error: Exception) -> None:
+        """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
+        self.error = error
+        self._stop()
+
+    def close(self) -> None:
+        """Let go of the producer; what is on its way is answered as unknown."""
+        if self.mode is not Mode.STOPPED:
+            self._stop()
+
+    def _stop(self) -> None:
+        self.mode = Mode.STOPPED
+        self._abandon()
+        why = "it stopped" if self.error is None else f"it stopped: {self.error}"
+        known, waiting = self._core.roll_back()
+        self._answers.deliver(known, -1)
+        self._queue.unknown(waiting, why)
+        self._queue.refuse_all(why)
+
+    @property
+    def frames(self) -> int:
+        """How many frames were acknowledged since this started."""
+        return self._core.frames
+
+    def settled(self, input: str) -> int:
+        """The first offset of this input that acknowledged frames do not settle."""
+        return self._core.settled.get(input, 0)
+
+    @property
+    def failing(self) -> str | None:
+        """Why appends have failed again and again, where they have; None otherwise."""
+        return self._writer.reason if self._failures >= UNSETTLED_FAILURES_MAX else None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a step would find something new in its queues."""
+        return bool(self._reports or (self._queue and self._writer.can_build))
+
+    def step(self) -> bool:
+        """Do what can be done now; True where anything was."""
+        if self.mode is Mode.STOPPED:
+            return False
+        moved = bool(self._reports) and self._take_reports()
+        return self._steps[self.mode]() or moved
+
+    # -- recovery, claim, back-off -------------------------------------------------------------------------------------
+    def _recover(self) -> bool:
+        """T1: replay to the end as known, then claim with a fresh producer and a fresh nonce.
+
+        A host whose clock is behind (rule D4) does not claim, and so takes the shard from nobody. Raises ClockBehind.
+        """
+        self._read_log()
+        self._core.check_clock(self._world.now_us())
+        self._port = self._journal.writer(self.number)
+        owner, nonce = self._owner, self._world.nonce()
+        value = self._writer.claim(
+            nonce,
+            owner.name,
+            owner.address,
+            owner.assignment,
+            max(self._world.now_us(), self._core.state.time),
+            owner.build,
+        )
+        self.mode = Mode.CLAIMING
+        self._deadline_ms = self._world.monotonic_ms() + self._limits.claim_deadline_ms
+        self._append(value, None)
+        return True
+
+    def _await_claim(self) -> bool:
+        """T2, T3: read until the own claim comes by, or until the deadline."""
+        self._read_log()
+        if self.mode is Mode.CLAIMING and self._world.monotonic_ms() > self._deadline_ms:
+            self._apply(self._writer.deadline_passed())
+        return self.mode is not Mode.CLAIMING
+
+    def _back_off(self) -> bool:
+        if self._world.monotonic_ms() < self._deadline_ms:
+            return False
+        self.mode = Mode.REPLAYING
+        return True
+
+    def _owned(self) -> None:
+        """T4: the claim is valid; inputs go on from the replayed offsets."""
+        self._core.claimed(self._writer.reader.epoch, self._writer.reader.nonce, self._world.now_us())
+        self._inputs.check_incarnations(self._core.state.inputs)
+        self._failures = 0
+        self.mode = Mode.SERVING
+
+    # -- serving -------------------------------------------------------------------------------------------------------
+    def _serve(self) -> bool:
+        if self._writer.is_reading_back:
+            self._read_log()
+        now_ms = self._world.monotonic_ms()
+        if self._sent_ms and now_ms - self._sent_ms[0] > self._limits.append_deadline_ms:
+            self._apply(self._writer.deadline_passed())
+            return True
+        if self.mode is not Mode.SERVING or not self._writer.can_build:
+            return False
+        state = self._core.state
+        self._queue.expire(max(state.time, self._world.now_us()), bool(self._core.pending))
+        batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max)
+        if not self._queue and not batches:
+            if self._is_draining and not self._core.pending:
+                self._stop()
+            return False
+        draft = self._core.build(self._queue.first, batches, self._world.now_us(), self._writer.next_seq)
+        unbound = self._core.unbound_answers()
+        if unbound:
+            self._answers.deliver(unbound, -1)
+        if draft is not None:
+            frame = self._writer.frame(*draft.body())
+            self._sent_ms.append(now_ms)
+            self._append(frame.value, frame)
+        return True
+
+    def _append(self, value: bytes, frame: PendingFrame | None) -> None:
+        port = self._port
+        assert port is not None
+
+        def reported(report: Report) -> None:
+            self._reports.append(_Reported(port, frame, report))
+            self._wake()
+
+        port.append(value, reported)
+
+    # -- what the log says ---------------------------------------------------------------------------------------------
+    def _take_reports(self) -> bool:
+        while self._reports and self.mode is not Mode.STOPPED:
+            writer, frame, report = self._reports.popleft()
+            if writer is not self._port:
+                continue  # of a producer that was abandoned: its records are judged where they land
+            if frame is None:
+                self._apply(self._writer.claim_reported(report))
+            else:
+                self._apply(self._writer.reported(frame, report))
+        return True
+
+    def _read_log(self) -> None:
+        """Pass over what the log holds from the own position to the end known now."""
+        for offset, value in self._journal.read(self.number, self._writer.reader.position):
+            self._apply(self._writer.read(offset, value))
+            if self.mode is Mode.BACKING_OFF or self.mode is Mode.STOPPED:
+                return
+        self._apply(self._writer.read_back_ended())
+
+    def _apply(self, effect: Effect) -> None:
+        """Do what the journal's writer says."""
+        kind = type(effect)
+        if kind is Passed or kind is ReadBack:
+            return  # reading back is asked for by the writer's state, at each step
+        if isinstance(effect, Replay):
+            self._replay.apply(effect.offset, effect.body, effect.epoch, effect.seq)
+        elif isinstance(effect, Acknowledged):
+            for _, offset in effect.frames:
+                self._sent_ms.popleft()
+                self._answers.deliver(self._core.acknowledge(offset), offset)
+        elif isinstance(effect, Owner):
+            self._owned()
+        else:
+            self._failed(effect)
+
+    # -- failure -------------------------------------------------------------------------------------------------------
+    def _failed(self, effect: Effect) -> None:
+        """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
+        log.warning("shard %d: %s; pending frames: %d", self.number, self._writer.reason, self._core.pending)
+        self._abandon()
+        self._queue.failing(self._core.oldest_pending)
+        known, waiting = self._core.roll_back()
+        self._answers.deliver(known, -1)
+        self._writer.abandoned()
+        self._failures += 1
+        if isinstance(effect, Fenced) and not self._is_assigned():
+            self.mode = Mode.STOPPED
+            self._queue.unknown(waiting, "another process owns it")
+            self._queue.refuse_all("another process owns it")
+            return
+        self._queue.take_back(waiting)
+        if self._failures >= UNSETTLED_FAILURES_MAX and isinstance(effect, Failed):
+            self._queue.refuse_all(f"the journal takes no appends ({self._writer.reason})")
+        self.mode = Mode.BACKING_OFF
+        wait_ms = BACK_OFF_MS[min(self._failures, len(BACK_OFF_MS)) - 1]
+        self._deadline_ms = self._world.monotonic_ms() + wait_ms
+
+    def _abandon(self) -> None:
+        if self._port is not None:
+            self._port.abandon(self._limits.abandon_deadline_ms)
+            self._port = None
+        self._sent_ms.clear()
+
+    def _body_at(self, offset: int) -> memoryview:
+        """The body of the valid frame at this offset."""
+        for found, value in self._journal.read(self.number, offset):
+            if found == offset:
+                return body_of(value)
+            break
+        raise Truncated(self.number, offset, self._journal.offsets(self.number)[0])

@@ -1,0 +1,137 @@
+"""The windows of command ids: what makes it safe to send a command again.
+
+Both are functions of valid frames alone (rule D1), so a replay rebuilds them as they were. Keys are blake2b-128 of
+scope and id. A place is one integer: the frame's offset, the entry's index and the 32-bit payload check.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+_BUCKETS = 256
+_QUARTERS = 4
+_INDEX_BITS = 32
+_CHECK_BITS = 32
+_encode = msgspec.json.Encoder().encode
+
+TIMED_CHANNELS = frozenset({"http", "grpc", "local"})
+COUNTED_CHANNEL = "kafka"
+
+
+class Place(NamedTuple):
+    """Where the first outcome of an id stands. offset: of its frame. first_index: of its entry. check: of its
+    payload."""
+
+    offset: int
+    first_index: int
+    check: int
+
+
+def window_key(tenant: str, category: str, id: str, command_id: str) -> bytes:
+    """The key of a command id in its scope, 16 bytes."""
+    return blake2b(_encode((tenant, category, id, command_id)), digest_size=16).digest()
+
+
+def _packed(place: Place) -> int:
+    return (place.offset << (_INDEX_BITS + _CHECK_BITS)) | (place.first_index << _CHECK_BITS) | place.check
+
+
+def _unpacked(packed: int) -> Place:
+    mask = (1 << _CHECK_BITS) - 1
+    return Place(packed >> (_INDEX_BITS + _CHECK_BITS), (packed >> _CHECK_BITS) & mask, packed & mask)
+
+
+class RequestWindow:
+    """Ids of requests, kept until a frame's time is more than the window past their own.
+
+    An id's time is the later of its frame's and the one in it (rule D5). Ids live in generations of a quarter of the
+    window, each of 256 dictionaries, so that none is ever large enough for its growth to be felt; one dictionary of a
+    dead generation is freed a frame.
+    """
+
+    def __init__(self, window_ms: int, ids_max: int) -> None:
+        self._window_us = window_ms * 1000
+        self._quarter_us = max(1, self._window_us // _QUARTERS)
+        self._ids_max = ids_max
+        self._generations: dict[int, list[dict[bytes, int]]] = {}
+        self._counts: dict[int, int] = {}
+        self._dying: list[dict[bytes, int]] = []
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def find(self, key: bytes) -> Place | None:
+        """The first outcome of this id, or None."""
+        bucket = key[0]
+        for generation in self._generations.values():
+            packed = generation[bucket].get(key)
+            if packed is not None:
+                return _unpacked(packed)
+        return None
+
+    def is_expired(self, time_in_id: int, frame_time: int) -> bool:
+        """Whether an id of this time may have left the window by the time of the frame. Microseconds."""
+        return time_in_id < frame_time - self._window_us
+
+    def has_room(self, frame_time: int, more: int) -> bool:
+        """Whether one id fits beside `more` that are not yet acknowledged, at the time of the frame to be built."""
+        alive = sum(n for number, n in self._counts.items() if self._ends(number) > frame_time - self._window_us)
+        return alive + more < self._ids_max
+
+    def add(self, key: bytes, place: Place, time_us: int) -> None:
+        """Remember an acknowledged outcome. time_us: the later of its frame's time and the time in its id."""
+        number = time_us // self._quarter_us
+        generation = self._generations.get(number)
+        if generation is None:
+            generation = self._generations[number] = [{} for _ in range(_BUCKETS)]
+            self._counts[number] = 0
+        bucket = generation[key[0]]
+        if key not in bucket:
+            self._counts[number] += 1
+        bucket[key] = _packed(place)
+
+    def frame_ended(self, frame_time: int) -> None:
+        """Forget what has left the window; called at each acknowledged frame."""
+        if self._dying:
+            self._dying.pop()
+        for number in [n for n in self._generations if self._ends(n) <= frame_time - self._window_us]:
+            self._dying += self._generations.pop(number)
+            del self._counts[number]
+
+    def _ends(self, number: int) -> int:
+        return (number + 1) * self._quarter_us
+
+
+class CountedWindow:
+    """Ids of a commands topic, best effort: the newest half to whole of `ids_max`, whatever their age."""
+
+    def __init__(self, ids_max: int) -> None:
+        self._half = max(1, ids_max // 2)
+        self._count = 0
+        self._recent: list[dict[bytes, int]] = [{} for _ in range(_BUCKETS)]
+        self._older: list[dict[bytes, int]] = [{} for _ in range(_BUCKETS)]
+        self._dying: list[dict[bytes, int]] = []
+
+    def find(self, key: bytes) -> Place | None:
+        """The first outcome of this id, or None."""
+        packed = self._recent[key[0]].get(key)
+        if packed is None:
+            packed = self._older[key[0]].get(key)
+        return None if packed is None else _unpacked(packed)
+
+    def add(self, key: bytes, place: Place) -> None:
+        """Remember an acknowledged outcome."""
+        self._recent[key[0]][key] = _packed(place)
+        self._count += 1
+
+    def frame_ended(self) -> None:
+        """Move on by a generation when the newer one is full; called at each acknowledged frame."""
+        if self._dying:
+            self._dying.pop()
+        if self._count >= self._half:
+            self._count = 0
+            self._dying += self._older
+            self._older, self._recent = self._recent, [{} for _ in range(_BUCKETS)]

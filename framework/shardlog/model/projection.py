@@ -1,0 +1,92 @@
+"""Projections: events -> changes of rows, written with their checkpoint by the projector."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeVar
+
+from shardlog.errors import DomainError
+from shardlog.model.changes import Changes
+from shardlog.model.listening import register_on
+from shardlog.model.message_checks import check_message
+from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
+from shardlog.model.names import show, where
+from shardlog.model.rows import row_key, table_name
+from shardlog.model.signatures import read_signature
+
+Heard = TypeVar("Heard", bound=Event)
+
+EventHandler: TypeAlias = Callable[..., Changes]
+RejectionHandler: TypeAlias = Callable[[RecordedRejection, Recorded], Changes]
+
+
+class Projection:
+    """A versioned set of tables built from events. A higher version builds beside the old one and replaces it.
+
+    name: stable. rows: the row types, a table each. version: from 1. rejections: the categories whose business
+    rejections it hears; none named: all of the domains whose events it hears. Raises DomainError.
+
+    >>> from shardlog import Changes, Event, Key, Projection, Recorded, Row, increment
+    >>> class Deposited(Event):
+    ...     amount: int
+    >>> class Balance(Row, name="balances"):
+    ...     account: Key[str]
+    ...     balance: int = 0
+    >>> balances = Projection("balances", rows=[Balance])
+    >>> @balances.on
+    ... def deposited(event: Deposited, recorded: Recorded) -> Changes:
+    ...     return increment(Balance, recorded.id, balance=event.amount)
+    """
+
+    def __init__(
+        self, name: str, *, rows: Sequence[type[Row]], version: int = 1, rejections: Sequence[str] = ()
+    ) -> None:
+        if version < 1:
+            raise DomainError(f"projection {name!r}: version={version}, and must be 1 or more")
+        if isinstance(rejections, str):
+            raise DomainError(f"projection {name!r}: rejections={rejections!r}, and must be a tuple: ({rejections!r},)")
+        self.name: Final = name
+        self.rows: Final = tuple(rows)
+        self.version: Final = version
+        self.rejections: Final = tuple(rejections)
+        self.rejection_handler: RejectionHandler | None = None
+        self._handlers: dict[type[Event], EventHandler] = {}
+        self.handlers: Final[Mapping[type[Event], EventHandler]] = MappingProxyType(self._handlers)
+        tables: dict[str, type[Row]] = {}
+        for row in self.rows:
+            check_message(row)
+            if not row_key(row):
+                raise DomainError(
+                    f"row {row.__name__} of projection {name!r} has no key: mark a field, as in `account: Key[str]`"
+                )
+            if tables.setdefault(table_name(row), row) is not row:
+                raise DomainError(
+                    f"rows {tables[table_name(row)].__name__} and {row.__name__} of projection {name!r} are both "
+                    f"the table {table_name(row)!r}: give one of them another `name=`"
+                )
+
+    def on(self, function: Callable[[Heard, Recorded], Changes], /) -> Callable[[Heard, Recorded], Changes]:
+        """Register `(event, recorded) -> changes`; a union of events registers each."""
+        register_on(f"projection {self.name!r}", self._handlers, function, sys._getframe(1).f_locals)
+        return function
+
+    def on_rejected(self, function: RejectionHandler, /) -> RejectionHandler:
+        """Register `(rejection: RecordedRejection, recorded: Recorded) -> changes` for business rejections."""
+        form = "(rejection: RecordedRejection, recorded: Recorded)"
+        owner, local = f"projection {self.name!r}", sys._getframe(1).f_locals
+        signature = read_signature(function, owner=owner, form=form, arity=(2,), local=local)
+        if signature.arguments != (RecordedRejection, Recorded):
+            taken = ", ".join(show(argument) for argument in signature.arguments)
+            raise DomainError(
+                f"{signature.handler} takes ({taken}), and must take {form}. "
+                "Rejected[SomeCommand] is what a process manager hears."
+            )
+        if self.rejection_handler is not None:
+            raise DomainError(
+                f"rejections have two handlers in {owner}: {where(self.rejection_handler)} and {where(function)}. "
+                "Keep one."
+            )
+        self.rejection_handler = function
+        return function

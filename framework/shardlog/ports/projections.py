@@ -1,0 +1,163 @@
+"""The port of projection stores: tables, checkpoints and dead letters that move together or not at all.
+
+A store gets changes that are already coalesced: at most one a row, as data, grouped so that each group is one
+statement. It knows nothing of events, handlers or the journal. Every adapter passes
+`shardlog.testing.contracts.projections`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from shardlog.model.messages import Row
+from shardlog.model.projection import Projection
+from shardlog.model.recorded import Position
+
+
+class Checkpoint(NamedTuple):
+    """How far a projection has read one shard (PROTOCOL C1): the reader's state after the record before `next`.
+
+    head: the chain's head, 32 bytes as lower case hex. seq and epoch: of the last valid record; 0 before the first.
+    """
+
+    journal: str
+    shard: int
+    shards: int
+    next: int
+    epoch: int
+    nonce: str
+    seq: int
+    head: str
+
+
+class Move(NamedTuple):
+    """A checkpoint's way: from `old` (None: it is the first) to `new`, refused where the stored one is not `old`."""
+
+    old: Checkpoint | None
+    new: Checkpoint
+
+
+LetterState: TypeAlias = Literal["failed", "parked", "skipped"]
+"""failed: its handler or its rows were refused. parked: behind a failed one of its stream. skipped: dropped by hand,
+and passed over by every rebuild."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, or a rejection, that a projection could not handle, with all that is needed to try again.
+
+    stream_version: the event's place in its stream; for a rejection, the version that it met. recorded, data: JSON.
+    """
+
+    position: Position
+    category: str
+    id: str
+    stream_version: int
+    event_type: str
+    state: LetterState
+    error: str
+    traceback: str
+    recorded: str
+    data: str
+
+
+class Columns(NamedTuple):
+    """Which columns a group of changes adds to, and which it sets."""
+
+    adds: tuple[str, ...]
+    sets: tuple[str, ...]
+
+
+class TableChanges(NamedTuple):
+    """The changes of one table, at most one a row, each group in the order of keys.
+
+    puts: whole rows, in the order of columns; inserted, or put in place of the row with that key.
+    increments: whole row + adds + sets; the row is inserted, or the one that is there is added to and set.
+    updates: adds + sets + key; where no such row is, nothing happens.
+    removes: keys.
+    """
+
+    row: type[Row]
+    puts: Sequence[tuple[object, ...]]
+    increments: Mapping[Columns, Sequence[tuple[object, ...]]]
+    updates: Mapping[Columns, Sequence[tuple[object, ...]]]
+    removes: Sequence[tuple[object, ...]]
+
+
+class Batch(NamedTuple):
+    """One transaction of one projection.
+
+    letters: new dead letters; a parked one is refused where nothing of its stream is failed or parked any more.
+    handled: dead letters that were handled now and are forgotten. skipped: those to keep as skipped.
+    """
+
+    projection: Projection
+    moves: Sequence[Move] = ()
+    tables: Sequence[TableChanges] = ()
+    letters: Sequence[DeadLetter] = ()
+    handled: Sequence[Position] = ()
+    skipped: Sequence[Position] = ()
+
+
+class LetterPlace(NamedTuple):
+    """Where a dead letter stands, without its contents."""
+
+    position: Position
+    category: str
+    id: str
+    state: LetterState
+
+
+class Stored(NamedTuple):
+    """What a store holds of one version of a projection.
+
+    rebuild_to: by shard, the offset below which the last `drop` asked for a rebuild: nothing new is parked there.
+    """
+
+    checkpoints: Mapping[int, Checkpoint]
+    letters: Sequence[LetterPlace]
+    rebuild_to: Mapping[int, int]
+
+
+class ProjectionStore(ABC):
+    """Tables of projections with their checkpoints and dead letters.
+
+    Every method raises StoreUnavailable where trying again may help, and StoreFailed where it does not.
+    """
+
+    @abstractmethod
+    def prepare(self, projection: Projection) -> None:
+        """Make the projection's tables where they are missing, and check those that are there.
+
+        Raises TableMismatch, naming table and column, where one is not as its row class says.
+        """
+
+    @abstractmethod
+    def stored(self, projection: Projection) -> Stored:
+        """Checkpoints and dead letters of this version of the projection, of one moment.
+
+        Raises Diverged where a checkpoint is of several journals.
+        """
+
+    @abstractmethod
+    def write(self, batch: Batch, *, keep: bool = True) -> None:
+        """One transaction: all of the batch or nothing. With keep=False it is tried and rolled back.
+
+        Raises CheckpointMoved where a stored checkpoint or dead letter is not as the batch expects, RowsRefused where
+        a value does not fit, TableMismatch where a table does not.
+        """
+
+    @abstractmethod
+    def dead_letters(self, projection: Projection) -> list[DeadLetter]:
+        """All dead letters of this version of the projection, by stream in order of positions."""
+
+    @abstractmethod
+    def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
+        """Drop tables and checkpoints, make the tables anew, keep the dead letters, and remember `rebuild_to`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free connections. Idempotent."""

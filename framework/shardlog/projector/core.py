@@ -1,0 +1,101 @@
+"""From checkpoints and records to frames and new checkpoints: the reader's rule over several shards. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from shardlog.errors import Diverged, UnknownFormat
+from shardlog.journal.reader import FrameTaken, Reader, ReaderState
+from shardlog.ports.projections import Checkpoint, Move
+
+
+class Record(NamedTuple):
+    """One record as the journal holds it."""
+
+    shard: int
+    offset: int
+    value: bytes
+
+
+class Frame(NamedTuple):
+    """One valid frame's body."""
+
+    shard: int
+    offset: int
+    body: bytes | memoryview
+
+
+class Passed(NamedTuple):
+    """Valid frames, shard by shard in order, and the checkpoints behind all records, invalid ones among them."""
+
+    frames: list[Frame]
+    checkpoints: dict[int, Checkpoint]
+
+
+class Source(NamedTuple):
+    """The journal that is read: its id, and how many shards it has."""
+
+    journal: str
+    shards: int
+
+
+def pass_over(source: Source, checkpoints: Mapping[int, Checkpoint], records: Iterable[Record]) -> Passed:
+    """Run the reader over records that follow the checkpoints.
+
+    A shard ends before a record that must stop it, and that record comes first in the next batch. Raises Diverged (rule
+    R6) and UnknownFormat (rule R4) where it is a shard's first.
+    """
+    readers: dict[int, Reader] = {}
+    ended: set[int] = set()
+    frames: list[Frame] = []
+    for shard, offset, value in records:
+        if shard in ended:
+            continue
+        reader = readers.get(shard)
+        if reader is None:
+            reader = readers[shard] = _reader(source, shard, checkpoints.get(shard))
+        try:
+            verdict = reader.pass_over(offset, value)
+        except (Diverged, UnknownFormat):
+            if reader.position == next_offset(checkpoints, shard):
+                raise
+            ended.add(shard)
+            continue
+        if type(verdict) is FrameTaken:
+            frames.append(Frame(shard, offset, verdict.body))
+    moved = {shard: Checkpoint(*reader.state) for shard, reader in readers.items()}
+    return Passed(frames, {**checkpoints, **moved})
+
+
+def next_offset(checkpoints: Mapping[int, Checkpoint], shard: int) -> int:
+    """Where to read on; 0 for a shard that has not been begun."""
+    checkpoint = checkpoints.get(shard)
+    return 0 if checkpoint is None else checkpoint.next
+
+
+def moves(old: Mapping[int, Checkpoint], new: Mapping[int, Checkpoint]) -> list[Move]:
+    """The checkpoints that differ, in the order of shards."""
+    return [Move(old.get(shard), new[shard]) for shard in sorted(new) if old.get(shard) != new[shard]]
+
+
+def check(source: Source, name: str, checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]) -> None:
+    """Refuse checkpoints that this journal cannot have led to. Raises Diverged (PROTOCOL C2)."""
+    for shard, held in sorted(checkpoints.items()):
+        if held.journal != source.journal:
+            why = f"projection {name!r} was built from journal {held.journal}, and this is {source.journal}: rebuild it"
+        elif held.shards != source.shards or shard >= source.shards:
+            why = f"projection {name!r} was built from {held.shards} shards, and there are {source.shards}: rebuild it"
+        elif held.next > ends[shard]:
+            why = (
+                f"projection {name!r} has read up to offset {held.next}, and the log ends at {ends[shard]}: rebuild it"
+            )
+        else:
+            continue
+        raise Diverged(shard, held.next, why)
+
+
+def _reader(source: Source, shard: int, checkpoint: Checkpoint | None) -> Reader:
+    if checkpoint is None:
+        return Reader(source.journal, shard, source.shards)
+    return Reader.from_state(ReaderState(*checkpoint))

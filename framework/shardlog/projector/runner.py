@@ -1,0 +1,229 @@
+"""The projector: reads what is in the log, decodes it once, and lets every projection write its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Event as StopEvent
+from typing import NamedTuple, cast
+
+from shardlog.errors import ConfigurationError, JournalError, ShardlogError
+from shardlog.model.application import Application
+from shardlog.model.projection import Projection
+from shardlog.model.rows import table_name
+from shardlog.ports.journal import Journal
+from shardlog.ports.projections import Checkpoint, ProjectionStore
+from shardlog.projector.core import Record, Source, check, next_offset, pass_over
+from shardlog.projector.dead_letters import DeadLetters
+from shardlog.projector.draft import Listener
+from shardlog.projector.feed import Feed
+from shardlog.projector.heard import FrameReader
+from shardlog.projector.row_owners import RowOwners
+from shardlog.projector.worker import Limits, Worker
+
+
+class Lag(NamedTuple):
+    """How far a projection is behind in one shard, in records: it has read up to `next`, and the log ends at `end`."""
+
+    next: int
+    end: int
+
+
+class Projector:
+    """Serves projections from one journal. It has no thread: call `step`, `drain` or `run` from one at a time.
+
+    journal_id, shards: as the journal's meta record says. application: knows all event classes of the journal.
+    projections: each has its own checkpoints, transactions and failures. check_rows: refuse a row written from two
+    routing keys (for tests; remembers every row).
+    Raises TableMismatch and Diverged where what is stored does not fit.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        journal_id: str,
+        shards: int,
+        application: Application,
+        projections: Sequence[Projection],
+        store: ProjectionStore,
+        limits: Limits | None = None,
+        *,
+        check_rows: bool = False,
+    ) -> None:
+        self._journal = journal
+        self._source = Source(journal_id, shards)
+        self._application = application
+        self._store = store
+        self._limits = limits or Limits()
+        self._feeds = [Feed(journal, shard) for shard in range(shards)]
+        self._readers: dict[tuple[str, ...], FrameReader] = {}
+        _refuse_shared_tables(projections)
+        self._workers: list[Worker] = []
+        ends = self._ends()
+        for projection in projections:
+            owners = RowOwners(application, projection.name) if check_rows else None
+            worker = Worker(Listener(projection, application), store, self._source, self._limits, owners)
+            self._workers.append(worker)
+            try:
+                store.prepare(projection)
+                self._load(worker, ends)
+            except ShardlogError as error:
+                worker.stopped = error
+
+    @property
+    def stopped(self) -> Mapping[str, ShardlogError]:
+        """Projections that work no more, and why. The others go on without them."""
+        return {worker.name: worker.stopped for worker in self._workers if worker.stopped is not None}
+
+    @property
+    def handled(self) -> Mapping[str, int]:
+        """Events and rejections that each projection has heard since this projector was made."""
+        return {worker.name: worker.handled for worker in self._workers}
+
+    def step(self) -> int:
+        """Write one batch of what is there now. Returns how many records were read; 0 where there is nothing new.
+
+        Raises the first projection's error once all of them are stopped.
+        """
+        ends = self._ends()
+        read = sum(self._step_group(group, ends) for group in self._groups())
+        if self._workers and all(worker.stopped is not None for worker in self._workers):
+            raise cast("ShardlogError", self._workers[0].stopped)
+        return read
+
+    def drain(self) -> int:
+        """Step until all that stands in the log is written. Returns how many records were read. Raises as `step`."""
+        total = 0
+        while read := self.step():
+            total += read
+        return total
+
+    def run(self, stop: StopEvent, idle_ms: int = 50) -> None:
+        """Step until `stop` is set, and wait `idle_ms` where there is nothing new. Raises as `step`."""
+        while not stop.is_set():
+            if self.step() == 0:
+                stop.wait(idle_ms / 1000)
+
+    def lag(self) -> dict[str, dict[int, Lag]]:
+        """By projection and shard, how far it has read and where the log ends."""
+        ends = self._ends()
+        return {
+            worker.name: {shard: Lag(next_offset(worker.checkpoints, shard), end) for shard, end in ends.items()}
+            for worker in self._workers
+        }
+
+    def behind(self) -> int:
+        """How many records the slowest projection has still to read, over all shards, stopped ones included."""
+        return max((sum(lag.end - lag.next for lag in lags.values()) for lags in self.lag().values()), default=0)
+
+    def rebuild(self, name: str) -> None:
+        """Drop a projection's tables and checkpoints, and build them again from the beginning of the journal.
+
+        What is a dead letter stays one; anything else that fails stops it. A rebuild that is interrupted goes on with
+        the next `step`, of this or of another projector. Raises HandlerFailed, and KeyError for a name that is not
+        served.
+        """
+        worker = self._worker(name)
+        ends = self._ends()
+        self._store.drop(worker.listener.projection, ends)
+        worker.stopped = None
+        self._load(worker, ends)
+        while worker.stopped is None and any(
+            next_offset(worker.checkpoints, shard) < end for shard, end in ends.items()
+        ):
+            self._step_group([worker], ends)
+        if worker.stopped is not None:
+            raise worker.stopped
+
+    def resume(self, name: str) -> None:
+        """Let a stopped projection go on from its stored checkpoint. Raises KeyError, and what `load` finds wrong."""
+        worker = self._worker(name)
+        self._load(worker, self._ends())
+        worker.stopped = None
+
+    def dead_letters(self, name: str) -> DeadLetters:
+        """The dead letters of one projection, to list, retry and skip. Raises KeyError."""
+        return DeadLetters(self._application, self._worker(name).listener.projection, self._store)
+
+    def _worker(self, name: str) -> Worker:
+        for worker in self._workers:
+            if worker.name == name:
+                return worker
+        raise KeyError(f"projection {name!r} is not served here: there are {[worker.name for worker in self._workers]}")
+
+    def _ends(self) -> dict[int, int]:
+        return {shard: self._journal.offsets(shard)[1] for shard in range(self._source.shards)}
+
+    def _load(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        worker.load()
+        check(self._source, worker.name, worker.checkpoints, ends)
+
+    def _groups(self) -> list[list[Worker]]:
+        """Projections at the same position read and decode together."""
+        groups: list[list[Worker]] = []
+        for worker in self._workers:
+            if worker.stopped is None:
+                same = next((group for group in groups if group[0].checkpoints == worker.checkpoints), None)
+                if same is None:
+                    groups.append([worker])
+                else:
+                    same.append(worker)
+        return groups
+
+    def _step_group(self, group: list[Worker], ends: Mapping[int, int]) -> int:
+        before = group[0].checkpoints
+        reader = self._reader(group)
+        try:
+            check(self._source, group[0].name, before, ends)
+            records = self._records(before, ends)
+            passed = pass_over(self._source, before, records)
+            drafts = [(worker, worker.draft()) for worker in group]
+            for frame in passed.frames:
+                heard = reader.read(*frame)
+                for worker, draft in drafts:
+                    worker.hear(draft, heard)
+        except JournalError as error:
+            for worker in group:
+                worker.stopped = error
+            return 0
+        if records:
+            for worker, draft in drafts:
+                worker.write(draft, passed, records, lambda frame: reader.read(*frame))
+        return len(records)
+
+    def _reader(self, group: list[Worker]) -> FrameReader:
+        names = tuple(worker.name for worker in group)
+        if names not in self._readers:
+            projections = [worker.listener.projection for worker in group]
+            self._readers[names] = FrameReader(self._application, projections, self._source.journal)
+        return self._readers[names]
+
+    def _records(self, checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]) -> list[Record]:
+        """What follows the checkpoints, as much as one batch takes; what a shard leaves of its share, others get."""
+        behind = [shard for shard, end in ends.items() if next_offset(checkpoints, shard) < end]
+        frames_left, bytes_left = self._limits.batch_frames_max, self._limits.batch_bytes_max
+        records: list[Record] = []
+        for count, shard in enumerate(behind):
+            shards_left = len(behind) - count
+            found = self._feeds[shard].read(
+                next_offset(checkpoints, shard),
+                ends[shard],
+                max(1, frames_left // shards_left),
+                bytes_left // shards_left,
+            )
+            records += found
+            frames_left -= len(found)
+            bytes_left -= sum(len(record.value) for record in found)
+        return records
+
+
+def _refuse_shared_tables(projections: Sequence[Projection]) -> None:
+    owners: dict[str, Projection] = {}
+    for projection in projections:
+        for row in projection.rows:
+            name = table_name(row)
+            other = owners.setdefault(name, projection)
+            if other is not projection and other.version == projection.version:
+                raise ConfigurationError(
+                    f"projections {other.name!r} and {projection.name!r} both keep table {name!r}: give one of the "
+                    "rows another name="
+                )

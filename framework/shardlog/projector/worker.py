@@ -1,0 +1,229 @@
+"""One projection's way through the log: batches written with checkpoints, and what happens when one is refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+import stamina
+
+from shardlog.errors import CheckpointMoved, DomainError, RowsRefused, ShardlogError, StoreUnavailable
+from shardlog.model.recorded import Position
+from shardlog.ports.projections import Batch, Checkpoint, ProjectionStore
+from shardlog.projector.core import Frame, Passed, Record, Source, moves, pass_over
+from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why, position_of, reason
+from shardlog.projector.heard import Heard
+from shardlog.projector.parking import Parking
+from shardlog.projector.row_owners import RowOwners
+
+log = logging.getLogger("shardlog.projector")
+Read: TypeAlias = Callable[[Frame], list[Heard]]
+"""Decodes a frame for this projection, among others."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a projector.
+
+    batch_frames_max, batch_bytes_max: of one transaction, over all shards; a single frame may be larger. A batch
+    is kept in memory while it is written. dead_letters_max: of one projection; the next one stops it.
+    write_attempts_max, write_deadline_s: how often, and how long, a batch is tried while the store is unavailable.
+    replans_max: how often a batch is planned anew because dead letters were settled by hand meanwhile.
+    """
+
+    batch_frames_max: int = 256
+    batch_bytes_max: int = 32 * 1024 * 1024
+    dead_letters_max: int = 10_000
+    write_attempts_max: int = 10
+    write_deadline_s: float = 60.0
+    replans_max: int = 10
+
+
+class _Outdated(Exception):
+    """Dead letters were settled by another worker after they were read here: plan the batch again."""
+
+
+_Fault: TypeAlias = _Outdated | ChangesRefused | RowsRefused | DomainError
+
+
+class Worker:
+    """One projection. It owns its checkpoints and knows its dead letters; `load` reads both from the store.
+
+    stopped: why it works no more; None while it does. handled: events and rejections that it has heard, in all.
+    """
+
+    def __init__(
+        self, listener: Listener, store: ProjectionStore, source: Source, limits: Limits, owners: RowOwners | None
+    ) -> None:
+        self.listener = listener
+        self.stopped: ShardlogError | None = None
+        self.handled = 0
+        self.checkpoints: Mapping[int, Checkpoint] = {}
+        self._parking = Parking.none()
+        self._store = store
+        self._source = source
+        self._limits = limits
+        self._owners = owners
+
+    @property
+    def name(self) -> str:
+        """The projection's name."""
+        return self.listener.projection.name
+
+    def load(self) -> None:
+        """Read checkpoints and dead letters from the store."""
+        stored = self._store.stored(self.listener.projection)
+        self.checkpoints = stored.checkpoints
+        self._parking = Parking(stored, stored.checkpoints)
+
+    def hear(self, draft: Draft, heard: list[Heard]) -> None:
+        """Take what is heard of a frame, unless the draft is torn or this worker has stopped."""
+        if draft.is_torn or self.stopped is not None:
+            return
+        try:
+            draft.hear(heard)
+        except ChangesRefused:
+            draft.is_torn = True
+        except ShardlogError as error:
+            self.stopped = error
+
+    def write(self, draft: Draft, passed: Passed, records: Sequence[Record], read: Read) -> None:
+        """Write the draft of these records; settle them with care where an event does not fit. Other errors stop it."""
+        if self.stopped is not None:
+            return
+        try:
+            if not draft.is_torn and self._is_finished(draft, passed.checkpoints):
+                return
+            self.settle(records, read)
+        except ShardlogError as error:
+            self.stopped = error
+
+    def _is_finished(self, draft: Draft, checkpoints: Mapping[int, Checkpoint]) -> bool:
+        try:
+            self.finish(draft, checkpoints)
+        except (_Outdated, RowsRefused, DomainError):
+            return False
+        return True
+
+    def draft(self, condemned: Mapping[Position, Why] | None = None) -> Draft:
+        """An empty draft of the next batch."""
+        return Draft(self.listener, self._parking, condemned or {}, self._limits.dead_letters_max, self._owners)
+
+    def finish(self, draft: Draft, checkpoints: Mapping[int, Checkpoint]) -> None:
+        """Write a draft, and the checkpoints that it leads to.
+
+        Raises RowsRefused or DomainError where the rows of some event do not fit, and then nothing has been written.
+        """
+        batch = Batch(
+            self.listener.projection, moves(self.checkpoints, checkpoints), draft.changes(), tuple(draft.letters)
+        )
+        if self._write(batch, checkpoints):
+            self.checkpoints = checkpoints
+            for letter in draft.letters:
+                log.warning(
+                    "projection %s: %s/%s version %d at %s is a dead letter (%s): %s",
+                    self.name,
+                    letter.category,
+                    letter.id,
+                    letter.stream_version,
+                    letter.position.token,
+                    letter.state,
+                    letter.error,
+                )
+            if draft.letters or self._parking.decided:
+                self.load()
+        self.handled += draft.heard
+
+    def settle(self, records: Sequence[Record], read: Read) -> None:
+        """Write these records, whatever is wrong with some events: in halves, until those are found and dead letters.
+
+        read: decodes a frame. Raises ProjectionError where the fault is not an event's.
+        """
+        condemned: dict[Position, Why] = {}
+        replans = 0
+        while True:
+            passed = pass_over(self._source, self.checkpoints, records)
+            error = self._fault(passed, condemned, read)
+            if error is None:
+                return
+            if isinstance(error, _Outdated):
+                replans += 1
+                if replans > self._limits.replans_max:
+                    raise CheckpointMoved(str(error)) from error
+            elif len(records) > 1:
+                middle = len(records) // 2
+                self.settle(records[:middle], read)
+                self.settle(records[middle:], read)
+                return
+            elif isinstance(error, ChangesRefused):
+                condemned[error.position] = error.why
+            else:
+                items = [item for frame in passed.frames for item in read(frame)]
+                position, why = self._culprit(items, condemned, error)
+                condemned[position] = why
+
+    def _fault(self, passed: Passed, condemned: dict[Position, Why], read: Read) -> _Fault | None:
+        """Write these frames; what is wrong with them, where that may be an event's fault.
+
+        It is returned and not raised, so that what is raised later does not carry it along as its context.
+        """
+        draft = self.draft(condemned)
+        try:
+            for frame in passed.frames:
+                draft.hear(read(frame))
+            self.finish(draft, passed.checkpoints)
+        except (_Outdated, ChangesRefused, RowsRefused, DomainError) as error:
+            return error
+        return None
+
+    def _culprit(
+        self, items: list[Heard], condemned: dict[Position, Why], error: RowsRefused | DomainError
+    ) -> tuple[Position, Why]:
+        """The event whose rows are refused: with all before it the store takes them, with it it does not."""
+        passes, fails = 0, len(items)
+        refusal: RowsRefused | DomainError = self._refusal(items, condemned) or error
+        while fails - passes > 1:
+            middle = (passes + fails) // 2
+            found = self._refusal(items[:middle], condemned)
+            if found is None:
+                passes = middle
+            else:
+                fails, refusal = middle, found
+        if not items or position_of(items[fails - 1][2]) in condemned or self._refusal([], condemned) is not None:
+            raise error
+        return position_of(items[fails - 1][2]), reason(refusal)
+
+    def _refusal(self, items: list[Heard], condemned: dict[Position, Why]) -> RowsRefused | DomainError | None:
+        draft = self.draft(condemned)
+        try:
+            draft.hear(items)
+            batch = Batch(self.listener.projection, (), draft.changes(), tuple(draft.letters))
+            for attempt in self._attempts():
+                with attempt:
+                    self._store.write(batch, keep=False)
+        except (RowsRefused, DomainError) as error:
+            return error
+        return None
+
+    def _write(self, batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> bool:
+        """Write, with patience. False where it was found to be written, by an attempt whose answer was lost."""
+        for attempt in self._attempts():
+            with attempt:
+                try:
+                    self._store.write(batch)
+                except CheckpointMoved as error:
+                    before = self.checkpoints
+                    self.load()
+                    if self.checkpoints == before:
+                        raise _Outdated(str(error)) from error
+                    if attempt.num == 1 or self.checkpoints != checkpoints:
+                        raise
+                    return False
+        return True
+
+    def _attempts(self) -> Iterable[stamina.Attempt]:
+        limits = self._limits
+        return stamina.retry_context(
+            on=StoreUnavailable, attempts=limits.write_attempts_max, timeout=limits.write_deadline_s, wait_initial=0.02
+        )

@@ -1,0 +1,5 @@
+"""Tables of the banking domain."""
+
+from projections.banking.balances import balances
+
+__all__ = ["balances"]

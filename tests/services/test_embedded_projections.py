@@ -1,0 +1,125 @@
+"""What an embedded engine says of its projections, and what it refuses."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from shardlog import (
+    Aggregate,
+    Application,
+    Changes,
+    Command,
+    Domain,
+    Event,
+    Key,
+    Personal,
+    ProcessManager,
+    Projection,
+    Recorded,
+    Row,
+    Sends,
+    State,
+    increment,
+)
+from shardlog.errors import ConfigurationError
+from shardlog.wiring.embedded import Embedded
+
+
+class Counter(State): ...
+
+
+class Count(Command):
+    by: int
+
+
+class Counted(Event):
+    by: int
+
+
+counter = Aggregate("counter", initial=Counter())
+counter.ignores(Counted)
+
+
+@counter.decides
+def count(state: Counter, command: Count) -> Counted:
+    return Counted(by=command.by)
+
+
+class Total(Row, name="totals"):
+    counter: Key[str]
+    total: int = 0
+
+
+def totals(divisor: int) -> Projection:
+    """Sums; a divisor of 0 is a fault in its handler."""
+    projection = Projection("totals", rows=[Total])
+
+    @projection.on
+    def counted(event: Counted, recorded: Recorded) -> Changes:
+        return increment(Total, recorded.id, total=event.by // (divisor if event.by == 13 else 1))
+
+    return projection
+
+
+def rows(directory: Path) -> list[tuple[str, int]]:
+    connection = sqlite3.connect(directory / "projections.sqlite")
+    try:
+        return connection.execute("SELECT counter, total FROM totals ORDER BY counter").fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_dead_letter_is_logged_and_is_worked_through_when_the_handler_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    domain = Domain("counting", aggregates=[counter])
+    with Embedded(Application([domain], [totals(0)]), tmp_path) as engine, caplog.at_level(logging.WARNING):
+        for by in (1, 13, 2):
+            engine.send(counter.stream("a"), Count(by=by))
+        engine.send(counter.stream("b"), Count(by=5))
+        engine.wait_for_projections()
+    assert rows(tmp_path) == [("a", 1), ("b", 5)]
+    assert "counter/a version 2" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    with Embedded(Application([domain], [totals(1)]), tmp_path) as engine:
+        with engine.projections.paused() as projector:
+            letters = projector.dead_letters("totals")
+            assert [letter.state for letter in letters.letters()] == ["failed", "parked"]
+            assert letters.retry("counter", "a") == 2
+        engine.send(counter.stream("a"), Count(by=3))
+        engine.wait_for_projections()
+        assert rows(tmp_path) == [("a", 19), ("b", 5)]
+        with engine.projections.paused() as projector:
+            projector.rebuild("totals")
+    assert rows(tmp_path) == [("a", 19), ("b", 5)]
+
+
+def test_personal_fields_are_refused_where_nothing_can_seal_them(tmp_path: Path) -> None:
+    class Person(State):
+        name: Personal[str] | None = None
+
+    class Named(Event):
+        name: Personal[str]
+
+    person = Aggregate("person", initial=Person())
+    person.ignores(Named)
+    application = Application([Domain("people", aggregates=[person])], has_key_store=True)
+    with pytest.raises(ConfigurationError, match="no key store"):
+        Embedded(application, tmp_path)
+
+
+def test_an_engine_that_carries_no_sends_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manager = ProcessManager("echo")
+
+    @manager.on
+    def again(event: Counted, recorded: Recorded) -> Sends:
+        return counter.send("b", Count(by=event.by)) if recorded.id == "a" else None
+
+    application = Application([Domain("counting", aggregates=[counter], process_managers=[manager])])
+    with caplog.at_level(logging.WARNING):
+        Embedded(application, tmp_path)
+    assert "process manager echo" in caplog.text

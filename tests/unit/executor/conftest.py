@@ -1,0 +1,17 @@
+"""Every test begins with a domain that is in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.executor.ledger import Faulty
+
+
+@pytest.fixture(autouse=True)
+def domain_in_order() -> Iterator[None]:
+    before = {name: getattr(Faulty, name) for name in Faulty.__annotations__}
+    yield
+    for name, value in before.items():
+        setattr(Faulty, name, value)

@@ -1,0 +1,234 @@
+"""What passes by itself is waited for; what another worker has done meanwhile is respected."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import stamina
+
+from shardlog.adapters.memory.journal import MemoryJournal
+from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.errors import CheckpointMoved, Corrupt, StoreUnavailable
+from shardlog.model.projection import Projection
+from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
+from shardlog.projector.runner import Projector
+from shardlog.projector.worker import Limits
+from shardlog.testing.contracts.projections import ProjectionStoreContract
+from tests.unit.projector.bank import Broken, Deposited, Opened, bank
+from tests.unit.projector.log import JOURNAL, LogWriter
+
+SHARDS = 4
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Retries follow each other at once, as many as the limits say."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+class LossyStore(ProjectionStore):
+    """A store whose connection is lost before a write, or after its commit, as often as is asked for."""
+
+    def __init__(self, store: ProjectionStore) -> None:
+        self.store = store
+        self.lost_before = 0
+        self.lost_after = 0
+        self.before_write: list[object] = []
+
+    def prepare(self, projection: Projection) -> None:
+        self.store.prepare(projection)
+
+    def stored(self, projection: Projection) -> Stored:
+        return self.store.stored(projection)
+
+    def write(self, batch: Batch, *, keep: bool = True) -> None:
+        if self.lost_before:
+            self.lost_before -= 1
+            raise StoreUnavailable("lost before")
+        while self.before_write:
+            action = self.before_write.pop()
+            assert callable(action)
+            action()
+        self.store.write(batch, keep=keep)
+        if self.lost_after:
+            self.lost_after -= 1
+            raise StoreUnavailable("lost after")
+
+    def dead_letters(self, projection: Projection) -> list[DeadLetter]:
+        return self.store.dead_letters(projection)
+
+    def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
+        self.store.drop(projection, rebuild_to)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+class TestLossyStore(ProjectionStoreContract):
+    """Where nothing is lost, it is a store like any other."""
+
+    @pytest.fixture(autouse=True)
+    def _database(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "projections.sqlite"
+
+    def open(self) -> ProjectionStore:
+        return LossyStore(SqlProjectionStore(self.path))
+
+    def rows(self, table: str) -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(self.path)
+        try:
+            return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2').fetchall()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def log() -> LogWriter:
+    return LogWriter(MemoryJournal(SHARDS), SHARDS)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LossyStore]:
+    store = LossyStore(SqlProjectionStore(tmp_path / "projections.sqlite", lock_wait_ms=0))
+    yield store
+    store.close()
+
+
+def serve(log: LogWriter, store: ProjectionStore, broken: Broken | None = None, attempts: int = 5) -> Projector:
+    application, balances = bank(broken)
+    limits = Limits(write_attempts_max=attempts)
+    return Projector(log.journal, JOURNAL, SHARDS, application, [balances], store, limits)
+
+
+def balances(tmp_path: Path) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(tmp_path / "projections.sqlite")
+    try:
+        return connection.execute("SELECT * FROM balances ORDER BY 1").fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_batch_is_written_again_while_the_store_is_unavailable(
+    log: LogWriter, store: LossyStore, tmp_path: Path
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
+    store.lost_before = 4
+    serve(log, store).drain()
+    assert balances(tmp_path) == [("a:1", "ann", 5, 1)]
+
+
+def test_a_store_that_stays_unavailable_stops_the_projection_until_it_is_resumed(
+    log: LogWriter, store: LossyStore, tmp_path: Path
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    projector = serve(log, store)
+    store.lost_before = 5
+    with pytest.raises(StoreUnavailable):
+        projector.drain()
+    projector.resume("balances")
+    projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 0, 0)]
+
+
+def test_a_commit_whose_answer_is_lost_counts_once(log: LogWriter, store: LossyStore, tmp_path: Path) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
+    projector = serve(log, store)
+    store.lost_after = 1
+    projector.drain()
+    log.happened(("a:1", Deposited(amount=6)))
+    projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 11, 2)]
+
+
+def test_a_database_locked_by_another_process_is_waited_for(log: LogWriter, store: LossyStore, tmp_path: Path) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    projector = serve(log, store)
+    other = sqlite3.connect(tmp_path / "projections.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        projector.drain()
+    other.execute("ROLLBACK")
+    other.close()
+    projector.resume("balances")
+    projector.drain()
+    assert len(balances(tmp_path)) == 1
+
+
+def test_dead_letters_settled_by_another_while_a_batch_is_planned_are_respected(
+    log: LogWriter, store: LossyStore, tmp_path: Path
+) -> None:
+    broken = Broken()
+    broken.raises_for = {13}
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=13)))
+    projector = serve(log, store, broken)
+    projector.drain()
+    broken.raises_for = set()
+    elsewhere = serve(log, SqlProjectionStore(tmp_path / "projections.sqlite"), broken)
+    store.before_write.append(lambda: elsewhere.dead_letters("balances").retry("account", "a:1"))
+    log.happened(("a:1", Deposited(amount=1)))
+    projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 14, 2)]
+    assert projector.dead_letters("balances").letters() == []
+
+
+def test_a_worker_whose_checkpoint_another_moves_while_it_writes_is_refused(
+    log: LogWriter, store: LossyStore, tmp_path: Path
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
+    projector = serve(log, store)
+    elsewhere = serve(log, SqlProjectionStore(tmp_path / "projections.sqlite"))
+    store.before_write.append(elsewhere.drain)
+    with pytest.raises(CheckpointMoved, match="another worker has moved it"):
+        projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 5, 1)]
+
+
+class TornJournal(MemoryJournal):
+    """A record of it cannot be read."""
+
+    torn: tuple[int, int] | None = None
+
+    def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
+        for offset, value in super().read(shard, start):
+            if (shard, offset) == self.torn:
+                raise Corrupt(shard, offset, "the value and its checksum disagree")
+            yield offset, value
+
+
+def test_a_record_that_cannot_be_read_stops_the_projection_behind_all_that_can(
+    store: LossyStore, tmp_path: Path
+) -> None:
+    journal = TornJournal(SHARDS)
+    log = LogWriter(journal, SHARDS)
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
+    (offset,) = log.happened(("a:1", Deposited(amount=6)))
+    log.happened(("a:1", Deposited(amount=7)))
+    journal.torn = (log.shard_of("a:1"), offset)
+    projector = serve(log, store)
+    with pytest.raises(Corrupt, match=f"offset {offset}"):
+        projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 5, 1)]
+    journal.torn = None
+    projector.resume("balances")
+    projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 18, 3)]
+
+
+def test_run_serves_until_it_is_told_to_stop(log: LogWriter, store: LossyStore, tmp_path: Path) -> None:
+    projector = serve(log, store)
+    stop = threading.Event()
+    thread = threading.Thread(target=projector.run, args=(stop, 1))
+    thread.start()
+    log.happened(("a:1", Opened(owner="ann")))
+    caught_up = threading.Event()
+    while projector.behind():
+        caught_up.wait(0.001)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(balances(tmp_path)) == 1
