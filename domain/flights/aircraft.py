@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.flights.measures import Airport, AirTime, Distance, FlightId
-from shardlog import Aggregate, Command, Event, State, reject, replace
+from shardlog import Aggregate, AwareDatetime, Command, Event, State, reject, replace
 
 MILES_A_MINUTE = 10
 """600 mph, gate to gate."""
@@ -27,7 +27,7 @@ class Aircraft(State):
 
     flight: str | None = None
     airport: str | None = None
-    since: datetime | None = None
+    since: AwareDatetime | None = None
     distance_miles: int = 0
 
 
@@ -44,14 +44,14 @@ class AircraftEvent(Event): ...
 
 
 class DepartAircraft(AircraftCommand, name="depart"):
-    at: datetime
+    at: AwareDatetime
     flight: FlightId
     origin: Airport
     destination: Airport
 
 
 class ArriveAircraft(AircraftCommand, name="arrive"):
-    at: datetime
+    at: AwareDatetime
     flight: FlightId
     origin: Airport
     destination: Airport
@@ -73,14 +73,14 @@ class FerryInferred(AircraftEvent):
 
 
 class AircraftDeparted(AircraftEvent, name="departed"):
-    at: datetime
+    at: AwareDatetime
     flight: str
     origin: str
     destination: str
 
 
 class AircraftArrived(AircraftEvent, name="arrived"):
-    at: datetime
+    at: AwareDatetime
     flight: str
     origin: str
     destination: str

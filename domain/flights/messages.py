@@ -5,11 +5,10 @@ Events repeat what the schedule said, since whoever counts them looks nothing up
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from domain.flights.measures import Airport, AirTime, Carrier, Distance, Tail
-from shardlog import Command, Event, Meta
+from shardlog import AwareDatetime, Command, Event, Meta
 
 Month = Annotated[int, Meta(ge=1, le=12)]
 Hour = Annotated[int, Meta(ge=0, le=23)]
@@ -29,8 +28,8 @@ class Schedule(FlightCommand):
     tail: Tail | None = None
     origin: Airport
     destination: Airport
-    departs_at: datetime
-    arrives_at: datetime
+    departs_at: AwareDatetime
+    arrives_at: AwareDatetime
     distance_miles: Distance
     month: Month
     hour: Hour
@@ -39,7 +38,7 @@ class Schedule(FlightCommand):
 class Depart(FlightCommand):
     """delay_min: against the schedule; negative is early."""
 
-    at: datetime
+    at: AwareDatetime
     delay_min: int
     tail: Tail
 
@@ -47,7 +46,7 @@ class Depart(FlightCommand):
 class Arrive(FlightCommand):
     """delay_min, air_time_min: None for a flight that was diverted and came later."""
 
-    at: datetime
+    at: AwareDatetime
     delay_min: int | None = None
     air_time_min: AirTime | None = None
     distance_miles: Distance
@@ -67,8 +66,8 @@ class Scheduled(FlightEvent):
     tail: str | None
     origin: str
     destination: str
-    departs_at: datetime
-    arrives_at: datetime
+    departs_at: AwareDatetime
+    arrives_at: AwareDatetime
     distance_miles: int
     month: int
     hour: int
@@ -85,13 +84,13 @@ class PlacedEvent(FlightEvent):
 
 
 class Departed(PlacedEvent):
-    at: datetime
+    at: AwareDatetime
     delay_min: int
     tail: str
 
 
 class Arrived(PlacedEvent):
-    at: datetime
+    at: AwareDatetime
     delay_min: int | None
     air_time_min: int | None
     distance_miles: int

@@ -10,7 +10,7 @@ from shardlog.model.application import Application
 from shardlog.model.changes import Changes, add, increment, put, remove, update
 from shardlog.model.context import Context
 from shardlog.model.domain import Domain
-from shardlog.model.messages import Command, Event, Row, State
+from shardlog.model.messages import AwareDatetime, Command, Event, Row, State
 from shardlog.model.outcomes import CommandAccepted, CommandRejected, CommandUnavailable, Outcome
 from shardlog.model.process import ProcessManager, Rejected, Sends
 from shardlog.model.projection import Projection
@@ -22,6 +22,7 @@ from shardlog.model.transaction import Loaded, Transaction
 __all__ = [
     "Aggregate",
     "Application",
+    "AwareDatetime",
     "Changes",
     "Command",
     "CommandAccepted",

@@ -7,6 +7,7 @@ the limit and the next step.
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 ENGINE_CODES = frozenset(
@@ -28,6 +29,10 @@ ENGINE_CODES = frozenset(
     }
 )
 """Codes that the engine itself rejects with; a domain may not use them."""
+CODE_CHARACTERS_MAX = 64
+"""How long the code of a rejection may be."""
+
+_is_code = re.compile("[a-z][a-z0-9_]*").fullmatch
 
 
 class ShardlogError(Exception):
@@ -50,7 +55,11 @@ class Rejection(ShardlogError):
         self.message = message
 
 
-class InvalidId(Rejection, ValueError):
+class EngineRejection(Rejection):
+    """A refusal by the engine itself; its code is one of ENGINE_CODES."""
+
+
+class InvalidId(EngineRejection, ValueError):
     """An id that could not go into a URL or a topic key.
 
     A rejection while a command is decided, elsewhere a ValueError.
@@ -62,6 +71,10 @@ class InvalidId(Rejection, ValueError):
 
 class InvalidToken(ShardlogError, ValueError):
     """A text that is no consistency token; the caller must act."""
+
+
+class StreamUnreadable(ShardlogError):
+    """A stream's state could not be read now: its shard is not served, or nothing can stand at that address."""
 
 
 class ConfigurationError(ShardlogError):
@@ -122,13 +135,19 @@ class Diverged(JournalError):
 
 
 class UnknownFormat(JournalError):
-    """A record written in a format, or with messages, that this code does not know. Never skipped."""
+    """A record written in a format, or with messages, that this code does not know. Never skipped.
 
-    def __init__(self, shard: int, offset: int, why: str) -> None:
-        super().__init__(
-            f"shard {shard}, offset {offset}: {why}. This code is older than the journal or lacks a class: "
-            "deploy code that reads it. Nothing was skipped."
-        )
+    remedy: what to do, as whole sentences.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        offset: int,
+        why: str,
+        remedy: str = "This code is older than the journal: deploy code that reads it.",
+    ) -> None:
+        super().__init__(f"shard {shard}, offset {offset}: {why}. {remedy} Nothing was skipped.")
         self.shard = shard
         self.offset = offset
 
@@ -190,9 +209,64 @@ class RowShared(ProjectionError):
     """A row is written from two routing keys, so that its contents depend on which shard is read first."""
 
 
+class ObjectStoreError(ShardlogError):
+    """An object store did not do what was asked; whoever runs it must act."""
+
+
+class ObjectStoreFailed(ObjectStoreError):
+    """The store is unreachable, full, damaged, or does not permit it. The same may work later."""
+
+
+class ObjectExists(ObjectStoreError):
+    """The key holds a value already. Keys are written once, so the value was left as it is."""
+
+
+class ObjectMissing(ObjectStoreError):
+    """The key holds no value, or none any more."""
+
+
+class SnapshotError(ShardlogError):
+    """A snapshot is not what it must be, or could not be made; the journal is untouched."""
+
+
+class SnapshotUnusable(SnapshotError):
+    """This snapshot is not loaded: damaged, of another journal, or of other types. An older one or a replay serves.
+
+    key: of the snapshot in the object store.
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"snapshot {key} is not used: {why}")
+        self.key = key
+
+
+class SnapshotFailed(SnapshotError):
+    """A snapshot that was asked for was not made. The shard serves on; the next one is tried later."""
+
+
+class HistoryMissing(JournalError):
+    """The journal does not begin at 0, and no snapshot reaches what it holds: the shard cannot be served."""
+
+
+class TruncationRefused(JournalError):
+    """The journal was not cut off: what would be lost is still needed, or is kept nowhere else."""
+
+
 def reject(code: str, message: str) -> NoReturn:
     """Refuse the command. `code` is for programs (snake case, stable), `message` for people.
 
     Raises Rejection, always.
     """
     raise Rejection(str(code), message)
+
+
+def check_code(code: str) -> str | None:
+    """Why a domain may not reject with this code; None where it may.
+
+    A code is snake case, `a-z 0-9 _` from a letter on, of 1 to 64 characters, and none of ENGINE_CODES.
+    """
+    if code in ENGINE_CODES:
+        return "the engine itself rejects with it, and a caller could not tell them apart: take another"
+    if len(code) > CODE_CHARACTERS_MAX or not _is_code(code):
+        return f"a code is snake case, a-z 0-9 _ from a letter on, and of 1 to {CODE_CHARACTERS_MAX} characters"
+    return None

@@ -92,8 +92,8 @@ def weird(state: Account, event: Weird) -> Account:
 """,
         seen_by="import",
         message=(
-            "DomainError: Weird holds Random, which has no JSON form. Use str, int, bool, Decimal, datetime, "
-            "date, UUID, Enum, a struct, or tuples and Mappings of these."
+            "DomainError: Weird.by holds Random, which has no JSON form. Use str, int, bool, Decimal, "
+            "AwareDatetime, date, UUID, Enum, a struct, or tuples and Mappings of these."
         ),
         mypy=None,
         pyright=None,

@@ -7,7 +7,7 @@ MISTAKES = (
         name="now_in_decide",
         code="""\
 class Stamped(AEvent):
-    at: datetime
+    at: AwareDatetime
 @account.decides
 def deposit(state: Account, command: Deposit) -> Deposited:
     if datetime.now(timezone.utc).year < 2000:

@@ -77,11 +77,12 @@ def money_deposited(state: Account, event: MoneyDeposited) -> Account:
     return replace(state, balance=state.balance + event.amount)
 def test() -> None:
     from shardlog.testing.kit import check_contract
-    check_contract(Domain("bank", aggregates=[account]), {"account": {"events": {"deposited/1": ["amount"]}}})
+    check_contract(Domain("bank", aggregates=[account]), {"account": {"events": {"deposited/1": {"amount": "int"}}}})
 """,
         seen_by="kit",
         message=(
-            "AssertionError: journals hold account.deposited/1 ['amount'], and no class reads it. If "
+            "AssertionError: the contract is broken in 1 place(s):\n"
+            "- journals hold account.deposited/1 {'amount': 'int'}, and no class reads it. If "
             "'money_deposited/1' is its new class name, say `name='deposited'` in that class."
         ),
         mypy=None,
@@ -98,8 +99,8 @@ shop = Domain("shop", aggregates=[till])
         seen_by="import",
         message=(
             "DomainError: domain 'shop' has 1 problem(s):\n"
-            "- Codes.TOO_LATE of aggregate 'till' is 'expired', a code that the engine rejects with: a caller "
-            "could not tell them apart. Give it another value."
+            "- Codes.TOO_LATE of aggregate 'till' is 'expired': the engine itself rejects with it, and a caller "
+            "could not tell them apart: take another"
         ),
         mypy=None,
         pyright=None,

@@ -25,7 +25,7 @@ from shardlog import (
     State,
     increment,
 )
-from shardlog.errors import ConfigurationError
+from shardlog.errors import ConfigurationError, TableMismatch
 from shardlog.wiring.embedded import Embedded
 
 
@@ -73,6 +73,12 @@ def rows(directory: Path) -> list[tuple[str, int]]:
         connection.close()
 
 
+def change_by_hand(directory: Path, statement: str) -> None:
+    connection = sqlite3.connect(directory / "projections.sqlite", isolation_level=None, timeout=30)
+    connection.execute(statement)
+    connection.close()
+
+
 def test_a_dead_letter_is_logged_and_is_worked_through_when_the_handler_is_mended(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,16 +92,39 @@ def test_a_dead_letter_is_logged_and_is_worked_through_when_the_handler_is_mende
     assert "counter/a version 2" in caplog.text
     assert "ZeroDivisionError" in caplog.text
     with Embedded(Application([domain], [totals(1)]), tmp_path) as engine:
-        with engine.projections.paused() as projector:
-            letters = projector.dead_letters("totals")
-            assert [letter.state for letter in letters.letters()] == ["failed", "parked"]
-            assert letters.retry("counter", "a") == 2
+        assert [letter.state for letter in engine.projections.dead_letters("totals")] == ["failed", "parked"]
+        assert engine.projections.retry("totals", "counter", "a") == 2
         engine.send(counter.stream("a"), Count(by=3))
         engine.wait_for_projections()
         assert rows(tmp_path) == [("a", 19), ("b", 5)]
-        with engine.projections.paused() as projector:
-            projector.rebuild("totals")
+        engine.projections.rebuild("totals")
     assert rows(tmp_path) == [("a", 19), ("b", 5)]
+
+
+@pytest.mark.parametrize("repair", ["resume", "rebuild"])
+def test_a_projection_whose_table_is_lost_under_the_engine_goes_on_after_the_repair(
+    tmp_path: Path, repair: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    domain = Domain("counting", aggregates=[counter])
+    with Embedded(Application([domain], [totals(1)]), tmp_path) as engine:
+        engine.send(counter.stream("a"), Count(by=1))
+        engine.wait_for_projections()
+        change_by_hand(tmp_path, "ALTER TABLE totals RENAME TO hidden")
+        engine.send(counter.stream("a"), Count(by=2))
+        with pytest.raises(TableMismatch, match="totals"):
+            engine.wait_for_projections()
+        with pytest.raises(TableMismatch):
+            engine.raise_errors()
+        if repair == "resume":
+            change_by_hand(tmp_path, "ALTER TABLE hidden RENAME TO totals")
+            engine.projections.resume("totals")
+        else:
+            engine.projections.rebuild("totals")
+        engine.send(counter.stream("a"), Count(by=4))
+        engine.wait_for_projections()
+        engine.raise_errors()
+        assert rows(tmp_path) == [("a", 7)]
+    assert caplog.text.count("projection totals has stopped") == 1
 
 
 def test_personal_fields_are_refused_where_nothing_can_seal_them(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from shardlog.codec.personal import Personal, content
 
 T = TypeVar("T")
 
+NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not as they should be; the last two for no UTF-8, and for nesting too
+deep."""
 _VALUE = "$personal"
 _ERASED = "$erased"
 
@@ -52,6 +55,9 @@ def decode_hook(target: type, value: object) -> object:
 _decoders: dict[object, msgspec.json.Decoder[Any]] = {}
 _deterministic = msgspec.json.Encoder(enc_hook=encode_hook, order="deterministic")
 _in_order = msgspec.json.Encoder(enc_hook=encode_hook)
+_sorted = msgspec.json.Encoder(enc_hook=encode_hook, order="sorted")
 
 encode: Callable[[object], bytes] = _deterministic.encode
 """JSON with sorted mappings and sets: equal values give equal bytes, whatever the hash seed."""
+encode_sorted: Callable[[object], bytes] = _sorted.encode
+"""JSON whose every object has its keys sorted, structs too: what digests of state are made of."""

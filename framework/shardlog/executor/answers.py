@@ -8,7 +8,7 @@ from typing import Any
 
 from shardlog.executor.draft import AcceptedAnswer, Answer, PlainAnswer, RejectedAnswer, RepeatAnswer
 from shardlog.executor.replay import Replay
-from shardlog.executor.requests import Sink
+from shardlog.executor.requests import Found, Sink
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.window import Place
 from shardlog.journal.records import Accepted, Rejected, entry_indexes
@@ -32,14 +32,14 @@ class Answers:
 
     def deliver(self, answers: Iterable[Answer], offset: int) -> None:
         """Send the answers of the frame at `offset` to those who wait; one call a sink."""
-        by_sink: dict[Sink, list[tuple[Any, Outcome]]] = {}
+        by_sink: dict[Sink, list[tuple[Any, Outcome | Found]]] = {}
         for answer in answers:
             request = answer.request
             by_sink.setdefault(request.sink, []).append((request.ticket, self._outcome(answer, offset)))
         for sink, delivered in by_sink.items():
             sink.deliver(delivered)
 
-    def _outcome(self, answer: Answer, offset: int) -> Outcome:
+    def _outcome(self, answer: Answer, offset: int) -> Outcome | Found:
         if isinstance(answer, AcceptedAnswer):
             return CommandAccepted(answer.events, answer.version, self._token(offset, answer.last_index))
         if isinstance(answer, RejectedAnswer):

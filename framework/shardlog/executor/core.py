@@ -10,29 +10,36 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from shardlog.errors import ClockBehind
 from shardlog.executor.decider import Decider
 from shardlog.executor.draft import Answer, Draft, RepeatAnswer
 from shardlog.executor.limits import Limits
-from shardlog.executor.requests import Request
+from shardlog.executor.requests import Request, Waiting
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.window import Place
 from shardlog.model.application import Application
+from shardlog.ports.sends import At
 
 
 class Batch(NamedTuple):
-    """What an input has now, from the first offset that is not settled. channel: `feeder` or `kafka`."""
+    """What an input has now, from the first offset that is not settled.
+
+    channel: `feeder` or `kafka`. carries_sends: whether its records may have an origin.
+    """
 
     input: str
     channel: str
     records: Sequence[tuple[int, bytes]]
+    carries_sends: bool = False
 
 
 class ExecutorCore:
     """The state of one shard and the frames on their way.
 
-    frames: how many were acknowledged since this core was made. settled: the inputs' first offsets not settled, by
-    acknowledged frames.
+    frames: how many were acknowledged since this core was made. settled: the inputs' first offsets not settled, and
+    received: by source shard the last send taken, both by acknowledged frames.
     """
 
     def __init__(self, application: Application, shard: Shard, limits: Limits) -> None:
@@ -43,6 +50,7 @@ class ExecutorCore:
         self._unbound: list[Answer] = []
         self.frames = 0
         self.settled: dict[str, int] = {}
+        self.received: dict[int, At] = {}
         self._decider = Decider(self.state, self._pending, shard, limits)
 
     @property
@@ -50,15 +58,11 @@ class ExecutorCore:
         """Frames built and not yet acknowledged."""
         return len(self._pending)
 
-    @property
-    def oldest_pending(self) -> int | None:
-        """The time of the oldest frame not yet acknowledged, microseconds since 1970 UTC."""
-        return self._pending[0].time if self._pending else None
-
     def claimed(self, epoch: int, nonce: str, now: int) -> None:
         """This writer owns the shard from here on. now: microseconds since 1970 UTC. Raises ClockBehind."""
         self.check_clock(now)
         self.settled = dict(self.state.inputs)
+        self.received = dict(self.state.received)
         self._decider.owned(epoch, nonce)
 
     def check_clock(self, now: int) -> None:
@@ -70,8 +74,12 @@ class ExecutorCore:
                 f"{self.limits.clock_ahead_max_ms} ms are allowed (clock_ahead_max_ms): set the clock, then start again"
             )
 
-    def build(self, requests: deque[Request], batches: Sequence[Batch], now: int, seq: int) -> Draft | None:
+    def build(
+        self, requests: deque[Waiting], batches: Sequence[Batch], now: int, seq: int, sends: Sequence[bytes] = ()
+    ) -> Draft | None:
         """Take what is there, up to a frame's limits; None where nothing is to be recorded.
+
+        sends: to this shard, of each source in order, with their origins; those that find no room are offered again.
 
         Requests leave their queue as they are taken; records of inputs are settled up to where the frame says.
         Answers that leave no entry wait in the frame, or in the newest pending one; `unbound_answers` hands out those
@@ -82,7 +90,8 @@ class ExecutorCore:
         state.time = draft.time
         self._decider.begin(draft)
         try:
-            self._take_requests(draft, requests, sum(len(batch.records) for batch in batches))
+            self._take_requests(draft, requests, len(sends) + sum(len(batch.records) for batch in batches))
+            self._take_sends(draft, sends)
             for turn in range(len(batches)):
                 self._take_records(draft, batches[(seq + turn) % len(batches)])
         except BaseException:
@@ -103,9 +112,9 @@ class ExecutorCore:
         answers, self._unbound = self._unbound, []
         return answers
 
-    def _take_requests(self, draft: Draft, requests: deque[Request], records: int) -> None:
+    def _take_requests(self, draft: Draft, requests: deque[Waiting], records: int) -> None:
         """Requests go first, and leave up to half of the frame to records that wait beside them."""
-        decide = self._decider.request
+        decide = self._decider.waiting
         most = self.limits.frame_commands_max
         left = most - min(most // 2, records)
         half = self.limits.entry_bytes_max
@@ -114,16 +123,26 @@ class ExecutorCore:
             requests.popleft()  # now that it is decided: an exception leaves it waiting
             left -= 1
 
+    def _take_sends(self, draft: Draft, sends: Sequence[bytes]) -> None:
+        """Sends come before records of inputs: another shard's process waits for them."""
+        for value in sends:
+            if self._is_full(draft):
+                break
+            self._decider.send(value)
+
+    def _is_full(self, draft: Draft) -> bool:
+        return len(draft.entries) >= self.limits.frame_commands_max or draft.bytes >= self.limits.entry_bytes_max
+
     def _take_records(self, draft: Draft, batch: Batch) -> None:
         decide = self._decider.input_record
         most = self.limits.frame_commands_max
         half = self.limits.entry_bytes_max
-        name, channel, records = batch
+        name, channel, records, carries_sends = batch
         next_offset = -1
         for offset, value in records:
             if len(draft.entries) >= most or draft.bytes >= half:
                 break
-            decide(name, channel, offset, value)
+            decide(name, channel, offset, value, carries_sends)
             next_offset = offset + 1
         if next_offset >= 0:
             self.state.inputs[name] = draft.moves[name] = next_offset
@@ -135,6 +154,7 @@ class ExecutorCore:
         state = self.state
         self.frames += 1
         self.settled.update(draft.moves)
+        self.received.update(draft.received)
         for key, known in draft.keys.items():
             place = Place(offset, known.first_index, known.check)
             if known.time is None:
@@ -145,14 +165,14 @@ class ExecutorCore:
         state.counted.frame_ended()
         return draft.answers
 
-    def roll_back(self) -> tuple[list[Answer], list[Request]]:
+    def roll_back(self) -> tuple[list[Answer], list[Waiting]]:
         """Go back to the acknowledged state.
 
         Returns the repeats whose first outcome is acknowledged, to be answered, and the requests whose outcome is
         unknown, in order (rule F3).
         """
         known: list[Answer] = []
-        waiting: list[Request] = []
+        waiting: list[Waiting] = []
         drafts = list(self._pending)
         self._pending.clear()
         for draft in reversed(drafts):
@@ -163,5 +183,12 @@ class ExecutorCore:
                 if isinstance(answer, RepeatAnswer) and self.state.requests.find(answer.key) is not None:
                     known.append(answer)
                 else:
-                    waiting.append(answer.request)
+                    waiting.append(_decided(answer.request, draft.time))
         return known, waiting
+
+
+def _decided(request: Waiting, time: int) -> Waiting:
+    """The request, with the time of the first frame that it was decided in."""
+    if not isinstance(request, Request) or request.decided_at is not None:
+        return request
+    return msgspec.structs.replace(request, decided_at=time)

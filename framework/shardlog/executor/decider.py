@@ -13,20 +13,23 @@ from zlib import crc32
 
 import msgspec
 
-from shardlog.errors import DomainError, Rejection
+from shardlog.errors import DomainError, EngineRejection, Rejection, check_code
+from shardlog.executor.addresses import check_address
 from shardlog.executor.deciding import EventRecord, record_event
 from shardlog.executor.decision import Decision, check_version, instant, internal_error
-from shardlog.executor.draft import Draft
+from shardlog.executor.draft import Draft, PlainAnswer
 from shardlog.executor.entries import Entries
 from shardlog.executor.limits import Limits
+from shardlog.executor.nesting import is_nested_deeper
+from shardlog.executor.reading import found
 from shardlog.executor.registry import BUCKET_MASK, Category, Handler, Slot
 from shardlog.executor.repeats import Repeats
-from shardlog.executor.requests import NOT_DECODED, CommandRecord, Request, decode_record
+from shardlog.executor.requests import NOT_DECODED, CommandRecord, Read, Request, Waiting, decode_record, validated
 from shardlog.executor.sends import Arrival, arrival
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.transaction import ShardTransaction
 from shardlog.executor.window import COUNTED_CHANNEL, window_key
-from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, check_stream_id, uuid8
+from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, is_command_id, uuid8
 from shardlog.model.context import Context
 from shardlog.model.messages import Command, Event
 from shardlog.model.upcasting import as_events
@@ -43,6 +46,7 @@ class Decider:
         self._state = state
         self._shard = shard
         self._bytes_max = limits.command_bytes_max
+        self._nesting_max = limits.nesting_max
         self._handlers = state.registry.handlers
         self._repeats = Repeats(state, pending, limits)
         self._entries = Entries(state, shard, limits)
@@ -60,24 +64,47 @@ class Decider:
         self._draft = draft
         self._entries.begin(draft, self._epoch)
 
-    def request(self, request: Request) -> None:
-        """A command of somebody who waits."""
-        record = request.record
-        if len(record.payload) > self._bytes_max:
-            self._entries.answered(request, "too_large", self._too_large(len(record.payload)))
+    def waiting(self, request: Waiting) -> None:
+        """A command, or a question for a stream's state, of somebody who waits."""
+        if isinstance(request, Read):
+            state = found(self._state.registry, self._shard, request.category, request.id)
+            self._draft.answers.append(PlainAnswer(request, state))
+        else:
+            self._request(request)
+
+    def _request(self, request: Request) -> None:
+        try:
+            size = len(request.record.payload)
+            if size > self._bytes_max:
+                self._entries.answered(request, "too_large", self._too_large(size))
+                return
+            record = validated(request.record)
+        except (ValueError, TypeError) as error:  # before anything rests on it: what is recorded must be readable
+            self._entries.answered(request, "invalid_command", f"a field of it cannot be recorded: {error}")
             return
         if record.origin is not None:
             self._entries.answered(request, "invalid_command", "an origin is for what a relay carries: leave it out")
-            return
-        try:
+        elif not is_command_id(record.command_id):
+            self._entries.answered(request, "invalid_command", _COMMAND_ID)
+        else:
+            request = Request(record, request.channel, request.sink, request.ticket, request.decided_at)
             key = window_key(record.tenant, record.category, record.id, record.command_id)
-        except UnicodeEncodeError as error:
-            self._entries.answered(request, "invalid_command", f"its id or scope is no text: {error}")
-            return
-        if not self._repeats.is_answered(request, key, self._draft):
-            self._decide(Decision(record, request.channel, None, request, key, None, []))
+            if not self._repeats.is_answered(request, key, self._draft):
+                self._decide(Decision(record, request.channel, None, request, key, None, []))
 
-    def input_record(self, name: str, channel: str, offset: int, value: bytes) -> None:
+    def send(self, value: bytes) -> None:
+        """A send that a relay carried here. Raises ValueError for what no frame can have held: the relay is wrong."""
+        try:
+            record = decode_record(value)
+        except NOT_DECODED as error:
+            raise ValueError(f"a relay brought {value[:80]!r} to shard {self._shard.number}: {error}") from error
+        origin = record.origin
+        if origin is None or not record.command_id:
+            raise ValueError(f"a relay brought {value[:80]!r} to shard {self._shard.number} without origin or id")
+        if arrival(origin, self._state.received.get(origin.shard)) is Arrival.NEW:
+            self._decide(Decision(record, MANAGER_CHANNEL, None, None, None))
+
+    def input_record(self, name: str, channel: str, offset: int, value: bytes, carries_sends: bool = False) -> None:
         """A record of an input. Whatever it holds, it is settled: nothing sticks the shard."""
         if len(value) > self._bytes_max:
             self._entries.unreadable(name, offset, "too_large", self._too_large(len(value)))
@@ -86,6 +113,9 @@ class Decider:
             record = decode_record(value)
         except NOT_DECODED as error:
             self._entries.unreadable(name, offset, "undecodable", str(error))
+            return
+        if record.origin is not None and not carries_sends:
+            self._entries.unreadable(name, offset, "undecodable", "an origin is for what a relay carries: leave it out")
             return
         key = None
         if channel != "feeder" or record.origin is not None or not record.command_id:
@@ -113,27 +143,44 @@ class Decider:
         handler = self._handlers.get((record.category, record.command))
         try:
             if handler is None:
-                raise Rejection("unknown_command", self._unknown(record))
+                raise EngineRejection("unknown_command", self._unknown(record))
             bucket = handler.category.buckets[hash(id) & BUCKET_MASK]
             slot = bucket.get(id)
             if slot is None and not self._is_ours(handler.category, decision):
                 return
-            if not record.command_id.isprintable() or not 0 < len(record.command_id) <= COMMAND_ID_CHARACTERS_MAX:
-                raise Rejection("invalid_command", _COMMAND_ID)
-            try:
-                command = decision.command = handler.decode(record.payload)
-            except NOT_DECODED as error:
-                raise Rejection("invalid_command", f"{record.category}/{record.command}: {error}") from None
+            command = decision.command = self._command(record, handler)
             if record.expected_version is not None:
                 check_version(record.expected_version, slot)
             if handler.is_transaction:
                 self._transact(decision, handler, command)
             else:
                 self._single(decision, handler, command, bucket, slot)
-        except Rejection as rejection:
+        except EngineRejection as rejection:
             self._refused(decision, rejection)
-        except Exception as error:  # noqa: BLE001  # whatever the domain's code raises, the shard lives on
+        except Rejection as rejection:
+            why = check_code(rejection.code)
+            if why is None:
+                self._refused(decision, rejection)
+            else:
+                error = DomainError(f"it rejects with the code {rejection.code!a}: {why}")
+                self._refused(decision, internal_error(cast("Handler", handler), record, self._shard.number, error))
+        except BaseException as error:  # noqa: BLE001  # whatever the domain's code raises, the shard lives on
             self._refused(decision, internal_error(cast("Handler", handler), record, self._shard.number, error))
+
+    def _command(self, record: CommandRecord, handler: Handler) -> Command:
+        """The typed command. Raises EngineRejection `invalid_command`."""
+        if not is_command_id(record.command_id):
+            raise EngineRejection("invalid_command", _COMMAND_ID)
+        if is_nested_deeper(record.payload, self._nesting_max):
+            raise EngineRejection(
+                "invalid_command",
+                f"{record.category}/{record.command}: its payload is nested more than {self._nesting_max} levels deep "
+                "(nesting_max): send less, or flatter",
+            )
+        try:
+            return handler.decode(record.payload)
+        except NOT_DECODED as error:
+            raise EngineRejection("invalid_command", f"{record.category}/{record.command}: {error}") from None
 
     def _refused(self, decision: Decision, rejection: Rejection) -> None:
         """Record or answer a refusal, also one whose text, or whose command's, cannot be written."""
@@ -142,7 +189,7 @@ class Decider:
         except UnicodeEncodeError as error:
             if decision.request is None:  # its record was UTF-8, so the rejection's own text is at fault
                 text = f"the refusal {rejection.code!a} says {rejection.message!a}, which is no text: {error}"
-                self._entries.refused(decision, Rejection("internal_error", text))
+                self._entries.refused(decision, EngineRejection("internal_error", text))
             else:
                 self._entries.answered(decision.request, "invalid_command", f"a field of it is no text: {error}")
 
@@ -174,7 +221,10 @@ class Decider:
                 decision.note(category.name, record.id, version, event, type_)
         self._entries.accepted(decision, crc32(record.payload, handler.check), events, version if events else None)
         if events:
-            self._draft.undo.append((bucket, record.id, slot))
+            self._draft.undo.append((category, record.id, slot))
+            index = hash(record.id) & BUCKET_MASK
+            if category.held[index]:
+                bucket = category.own(index)
             bucket[record.id] = Slot(version, state)
 
     def _transact(self, decision: Decision, handler: Handler, command: Command) -> None:
@@ -189,8 +239,8 @@ class Decider:
         self._entries.accepted(decision, check, transaction.events, own.version if own.was_appended_to else None)
         for loaded in transaction.touched.values():
             if loaded.was_appended_to:
-                bucket = loaded.category.buckets[hash(loaded.id) & BUCKET_MASK]
-                self._draft.undo.append((bucket, loaded.id, bucket.get(loaded.id)))
+                bucket = loaded.category.own(hash(loaded.id) & BUCKET_MASK)
+                self._draft.undo.append((loaded.category, loaded.id, bucket.get(loaded.id)))
                 bucket[loaded.id] = Slot(loaded.version, loaded.state)
 
     def _context(self, record: CommandRecord, version: int) -> Context:
@@ -211,17 +261,13 @@ class Decider:
 
     def _is_ours(self, category: Category, decision: Decision) -> bool:
         """Check an address not seen before; a misrouted record of an input is forwarded. Raises Rejection."""
-        record, parts = decision.record, category.routing_parts
-        check_stream_id(record.id, category.name)
-        if parts is not None and record.id.count(":") + 1 < parts:
-            raise Rejection(
-                "invalid_id", f"{record.id!r} has fewer than the {parts} parts that {category.name!r} routes by"
-            )
-        target = shard_of(routing_key(record.id, parts), self._shard.shards)
+        record = decision.record
+        check_address(category, record.id)
+        target = shard_of(routing_key(record.id, category.routing_parts), self._shard.shards)
         if target == self._shard.number:
             return True
         if decision.source is None or record.origin is not None:
-            raise Rejection(
+            raise EngineRejection(
                 "misrouted",
                 f"{category.name}/{record.id} belongs to shard {target}, and this is shard {self._shard.number} of "
                 f"{self._shard.shards}: send it there",

@@ -8,6 +8,7 @@ import msgspec
 
 from shardlog.codec.json import encode
 from shardlog.errors import DomainError
+from shardlog.executor.nesting import is_nested_deeper
 from shardlog.executor.registry import Category, EventType
 from shardlog.model.messages import Event, State
 
@@ -28,6 +29,11 @@ def record_event(
     if type_ is None:
         raise DomainError(_unknown(category, event))
     data = encode(event)
+    if type_.nesting_max is not None and is_nested_deeper(data, type_.nesting_max):
+        raise DomainError(
+            f"{type(event).__name__} is nested more than {type_.nesting_max} levels deep (nesting_max): such an event "
+            "could not be read back from a frame"
+        )
     event = type_.decode(data)
     state = type_.evolve(state, event)
     if type(state) is not category.state_type:

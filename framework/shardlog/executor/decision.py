@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shardlog.errors import Rejection
+from shardlog.errors import EngineRejection, ShardlogError
 from shardlog.executor.registry import EventType, Handler, Slot
 from shardlog.executor.requests import CommandRecord, Request
 from shardlog.model.messages import Command, Event
@@ -49,7 +49,7 @@ class Decision(msgspec.Struct, gc=False):
         self.heard.append(HeardEvent(category, id, version, event, type_))
 
 
-class WrongVersion(Rejection):
+class WrongVersion(EngineRejection):
     """The stream does not stand at the version that the command expects."""
 
     def __init__(self, expected: int, actual: int) -> None:
@@ -66,9 +66,20 @@ def check_version(expected: int, slot: Slot | None) -> None:
         raise WrongVersion(expected, actual)
 
 
-def internal_error(handler: Handler, record: CommandRecord, shard: int, error: Exception) -> Rejection:
+class ProcessManagerFailed(ShardlogError):
+    """A process manager raised on an event; the command that led to it is rejected."""
+
+    def __init__(self, manager: str, error: BaseException) -> None:
+        super().__init__(f"process manager {manager!r} raised {type(error).__name__}: {_said(error)}")
+        self.manager = manager
+        self.error = error
+
+
+def internal_error(handler: Handler, record: CommandRecord, shard: int, error: BaseException) -> EngineRejection:
     """What a caller hears of an exception in the domain's code; the traceback goes to the log."""
-    name = getattr(handler.decide, "__name__", record.command)
+    who = f"{getattr(handler.decide, '__name__', record.command)} of {record.category!r}"
+    if isinstance(error, ProcessManagerFailed):
+        who, error = f"process manager {error.manager!r}, on what {who} led to,", error.error
     log.error(
         "shard %d: %s/%s: command %s (id %s) ended in an exception; it is rejected and the shard goes on",
         shard,
@@ -78,18 +89,18 @@ def internal_error(handler: Handler, record: CommandRecord, shard: int, error: E
         record.command_id,
         exc_info=error,
     )
-    return Rejection(
+    return EngineRejection(
         "internal_error",
-        f"{name} of {record.category!r} ended in {type(error).__name__}: {_said(error)}. Nothing was written; "
+        f"{who} ended in {type(error).__name__}: {_said(error)}. Nothing was written; "
         "the log of the executor has the traceback",
     )
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """The exception's text, as far as it has one that can be written."""
     try:
         return str(error).encode(errors="backslashreplace").decode()
-    except Exception as its_own:  # noqa: BLE001  # `__str__` is the domain's code too
+    except BaseException as its_own:  # noqa: BLE001  # `__str__` is the domain's code too
         return f"(its text cannot be shown: {type(its_own).__name__})"
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from shardlog.executor.registry import Slot
-from shardlog.executor.requests import Request
+from shardlog.executor.registry import Category, Slot
+from shardlog.executor.requests import Found, Request, Waiting
 from shardlog.journal.records import frame_pieces
 from shardlog.model.outcomes import Outcome
-
-At = tuple[int, int, int]
-"""Where a send stands: epoch, seq, number."""
+from shardlog.ports.sends import At
 
 
 class Known(NamedTuple):
@@ -44,8 +42,8 @@ class RejectedAnswer(NamedTuple):
 class PlainAnswer(NamedTuple):
     """An answer that leaves no entry; it waits for the frame all the same, since it may rest on what is before it."""
 
-    request: Request
-    outcome: Outcome
+    request: Waiting
+    outcome: Outcome | Found
 
 
 class RepeatAnswer(NamedTuple):
@@ -71,7 +69,20 @@ class Before(NamedTuple):
 class Draft:
     """One frame. Its state changes are applied at once and undone from its list when the append fails."""
 
-    __slots__ = ("answers", "before", "bytes", "entries", "index", "keys", "moves", "sends", "seq", "time", "undo")
+    __slots__ = (
+        "answers",
+        "before",
+        "bytes",
+        "entries",
+        "index",
+        "keys",
+        "moves",
+        "received",
+        "sends",
+        "seq",
+        "time",
+        "undo",
+    )
 
     def __init__(self, time: int, seq: int, before: Before) -> None:
         self.time = time
@@ -82,9 +93,10 @@ class Draft:
         self.index = 0
         self.sends = 0
         self.moves: dict[str, int] = {}
+        self.received: dict[int, At] = {}
         self.keys: dict[bytes, Known] = {}
         self.answers: list[Answer] = []
-        self.undo: list[tuple[dict[str, Slot], str, Slot | None]] = []
+        self.undo: list[tuple[Category, str, Slot | None]] = []
 
     @property
     def has_something_to_record(self) -> bool:
@@ -104,8 +116,5 @@ class Draft:
 
     def undo_writes(self) -> None:
         """Put every stream back to what it was before this frame."""
-        for bucket, id, slot in reversed(self.undo):
-            if slot is None:
-                del bucket[id]
-            else:
-                bucket[id] = slot
+        for category, id, slot in reversed(self.undo):
+            category.put_back(id, slot)

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from shardlog.errors import ENGINE_CODES, DomainError, Rejection
+from shardlog.errors import DomainError, EngineRejection, Rejection
 from shardlog.executor.deciding import EventRecord
-from shardlog.executor.decision import Decision, HeardEvent, WrongVersion, instant, log
-from shardlog.executor.draft import AcceptedAnswer, At, Draft, Known, PlainAnswer, RejectedAnswer
+from shardlog.executor.decision import Decision, HeardEvent, ProcessManagerFailed, WrongVersion, instant, log
+from shardlog.executor.draft import AcceptedAnswer, Draft, Known, PlainAnswer, RejectedAnswer
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import CommandRecord, Request, payload_check, with_expectations
 from shardlog.executor.sends import Outbox
@@ -26,6 +26,7 @@ MESSAGE_CHARACTERS_MAX = 1_000
 SEND_BYTES = 1_024
 """What the record of a send holds beside payload and what it carries on: ids, names, its place."""
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Entries:
@@ -47,8 +48,8 @@ class Entries:
     def accepted(self, decision: Decision, check: int, events: list[EventRecord], version: int | None) -> None:
         """The command gave these events; `version` is that of its own stream, None where it got none.
 
-        check: CRC-32 of command name, a zero byte and payload. Raises Rejection `too_large`, or DomainError for what
-        a process manager raises; nothing is written then.
+        check: CRC-32 of command name, a zero byte and payload. Raises EngineRejection `too_large`, or
+        ProcessManagerFailed for what a process manager raises; nothing is written then.
         """
         draft, record, request = self._draft, decision.record, decision.request
         outbox = None if decision.heard is None else self._hear(record, decision.heard)
@@ -77,7 +78,7 @@ class Entries:
         )
         size = len(entry)
         if size > self._bytes_max:
-            raise Rejection("too_large", self._too_large(size))
+            raise EngineRejection("too_large", self._too_large(size))
         first = draft.index
         draft.entries.append(entry)
         draft.bytes += size + 1
@@ -96,20 +97,24 @@ class Entries:
         record, code, draft = decision.record, str(rejection.code), self._draft
         message = str(rejection.message)[:MESSAGE_CHARACTERS_MAX]
         details = rejection.details if isinstance(rejection, WrongVersion) else None
-        is_business = code not in ENGINE_CODES
+        is_business = not isinstance(rejection, EngineRejection)
         if not (is_business or code in RECORDED_ENGINE_CODES or decision.source is not None):
             if decision.request is not None:
                 self.answered(decision.request, code, message, details)
             return
         outbox = self._tell_manager(decision, rejection) if is_business and record.origin is not None else None
         check = payload_check(record)
-        payload = None if record.origin is None else record.payload
+        payload = None if record.origin is None else _canonical(record.payload)
         source = None if is_business else decision.source
-        sends = () if outbox is None else outbox.records
-        entry = _encode(("r", *_header(decision, check), code, message, details, payload, source, sends))
-        if len(entry) > self._bytes_max and decision.request is not None:
-            self.answered(decision.request, "too_large", self._too_large(len(entry)))
-            return
+        entry_head = ("r", *_header(decision, check), code, message, details, payload, source)
+        entry = _encode((*entry_head, () if outbox is None else outbox.records))
+        if len(entry) > self._bytes_max:
+            if decision.request is not None:
+                self.answered(decision.request, "too_large", self._too_large(len(entry)))
+                return
+            if outbox is not None:  # what must be recorded: the refusal itself; it has room by the limits' own rule
+                log.error("%s; the refusal is recorded without the sends", self._too_large(len(entry)))
+                outbox, entry = None, _encode((*entry_head, ()))
         first = draft.index
         draft.record(entry, 1)
         self._settle(decision, first, check, outbox)
@@ -136,10 +141,11 @@ class Entries:
 
     def _outbox(self) -> Outbox:
         draft, state = self._draft, self._state
-        return Outbox(state.registry, self._shard.shards, state.sent, self._epoch, draft.seq, draft.sends)
+        limits, shards = self._limits, self._shard.shards
+        return Outbox(state.registry, shards, limits.nesting_max, state.sent, self._epoch, draft.seq, draft.sends)
 
     def _hear(self, record: CommandRecord, events: list[HeardEvent]) -> Outbox:
-        """Run the process managers on the new events. Raises DomainError for whatever they raise."""
+        """Run the process managers on the new events. Raises ProcessManagerFailed for whatever they raise."""
         outbox = self._outbox()
         for heard in events:
             recorded = self._recorded(record, heard)
@@ -147,9 +153,10 @@ class Entries:
                 try:
                     outbox.take(manager.name, function(heard.event, recorded))
                 except Rejection as rejection:
-                    raise DomainError(
-                        f"process manager {manager.name!r} rejected an event ({rejection}): it happened"
-                    ) from rejection
+                    error = DomainError(f"it rejected an event ({rejection}), which has happened: send a command")
+                    raise ProcessManagerFailed(manager.name, error) from rejection
+                except BaseException as error:
+                    raise ProcessManagerFailed(manager.name, error) from error
         self._check_sizes(record, outbox)
         return outbox
 
@@ -159,7 +166,7 @@ class Entries:
         room = self._limits.command_bytes_max - SEND_BYTES - len(_encode(carried))
         for manager, category, id, command, payload, *_ in outbox.records:
             if len(payload) > room:
-                raise Rejection(
+                raise EngineRejection(
                     "too_large",
                     f"process manager {manager!r} sends {command!r} to {category}/{id} with {len(payload)} bytes, and "
                     f"{max(0, room)} are left for it (command_bytes_max): let it send less",
@@ -186,7 +193,7 @@ class Entries:
         try:
             outbox.take(manager.name, function(refused))
             self._check_sizes(record, outbox)
-        except Exception:  # noqa: BLE001  # the domain's code; the rejection stands whatever its hearer does
+        except BaseException:  # noqa: BLE001  # the domain's code; the rejection stands whatever its hearer does
             log.exception(
                 "process manager %s raised on the rejection of %s for %s/%s; it is recorded without sends",
                 manager.name,
@@ -221,13 +228,22 @@ class Entries:
             state.sent |= outbox.moves
         origin = decision.record.origin
         if origin is not None:
-            at: At = (origin.epoch, origin.seq, origin.number)
-            state.received[origin.shard] = at
+            at = (origin.epoch, origin.seq, origin.number)
+            state.received[origin.shard] = draft.received[origin.shard] = at
         if decision.key is not None:
             time = None
             if decision.channel in TIMED_CHANNELS:
                 time = max(draft.time, time_in_id(decision.record.command_id) or 0)
             draft.keys[decision.key] = Known(first, check, time)
+
+
+def _canonical(payload: msgspec.Raw) -> Any:
+    """A command's JSON as it stands in a frame: without white space. None for what is none: its source has the
+    bytes."""
+    try:
+        return msgspec.Raw(_encode(_decode(payload)))
+    except (msgspec.MsgspecError, UnicodeError, TypeError, OverflowError, RecursionError):
+        return None
 
 
 def _header(decision: Decision, check: int) -> tuple[Any, ...]:

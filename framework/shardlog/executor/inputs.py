@@ -39,7 +39,8 @@ class ShardInputs:
         for input in self.all:
             records = input.read(self._shard, settled.get(input.name, 0), limit)
             if records:
-                found.append(Batch(input.name, input.name.partition(":")[0], records))
+                channel = input.name.partition(":")[0]
+                found.append(Batch(input.name, channel, records, input.carries_sends))
         return found
 
 

@@ -10,6 +10,8 @@ FRAME_OVERHEAD_BYTES = 1_024
 """What a frame holds beside entries: envelope, time, names of inputs."""
 REFUSAL_BYTES = 8_192
 """What a recorded refusal adds to its command: code, message, place."""
+NESTING_LIMIT = 500
+"""What nesting_max may be at most."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an abandoned producer may take to end."""
     retry_after_ms: int = 200
     """The delay that an `unavailable` answer asks for."""
+    nesting_max: int = 64
+    """Levels of arrays and objects inside one another, in a command, an event or a send."""
+    unsettled_failures_max: int = 2
+    """From so many failed appends in a row on, those who wait are answered instead of kept."""
+    back_off_min_ms: int = 50
+    """The wait before another claim after a failure or the loss of a shard; it doubles each time."""
+    back_off_max_ms: int = 5_000
+    """The longest such wait."""
+    contention_calm_ms: int = 60_000
+    """How long a shard must be kept for earlier losses to be forgotten, so that contenders' waits grow."""
 
     @property
     def entry_bytes_max(self) -> int:
@@ -52,6 +64,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"executor setting {name} is {getattr(self, name)}, and must be 1 or more")
+        if self.nesting_max > NESTING_LIMIT:
+            raise ConfigurationError(
+                f"executor setting nesting_max is {self.nesting_max}, and must be at most {NESTING_LIMIT}: a frame "
+                "adds levels of its own, and decoders take about a thousand"
+            )
+        if self.back_off_min_ms > self.back_off_max_ms:
+            raise ConfigurationError(
+                f"executor setting back_off_min_ms is {self.back_off_min_ms}, and must not exceed back_off_max_ms "
+                f"({self.back_off_max_ms})"
+            )
         if self.command_bytes_max + REFUSAL_BYTES > self.entry_bytes_max:
             raise ConfigurationError(
                 f"command_bytes_max is {self.command_bytes_max}, and an entry takes {self.entry_bytes_max} bytes, half "

@@ -6,40 +6,45 @@ Built once a shard: the definitions are shared, the buckets are the shard's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from zlib import crc32
 
 import msgspec
 
 from shardlog.codec.json import decoder
+from shardlog.codec.types import is_recursive
 from shardlog.journal.records import event_record
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
 from shardlog.model.messages import Command, Event, State
 from shardlog.model.process import ProcessManager
+from shardlog.snapshots.slot import Slot as StreamSlot
 
 BUCKETS = 1024
 BUCKET_MASK = BUCKETS - 1
-
-
-class Slot(msgspec.Struct, frozen=True, gc=False):
-    """One stream: its version (the number of its events) and its state."""
-
-    version: int
-    state: State
+Slot: TypeAlias = StreamSlot[State]
+"""One stream: its version and its state."""
 
 
 class EventType(msgspec.Struct, frozen=True, gc=False):
-    """One event class of one category. managers: those that listen to it. tag: `category/name/schema version`."""
+    """One event class of one category. managers: those that listen to it. tag: `category/name/schema version`.
+
+    nesting_max: levels that a value of it may have, where its type alone sets no bound.
+    """
 
     tag: str
     decode: Callable[[bytes], Event]
     evolve: Callable[[Any, Any], State]
     managers: tuple[tuple[ProcessManager, Callable[..., Any]], ...]
+    nesting_max: int | None
 
 
 class Category(msgspec.Struct, eq=False):
-    """One aggregate and the streams of this shard that belong to it."""
+    """One aggregate and the streams of this shard that belong to it.
+
+    held: a byte a bucket; where it is not 0, a snapshot that is being written holds the bucket, so it is copied before a
+    write (`own`).
+    """
 
     name: str
     aggregate: Aggregate[Any, Any, Any]
@@ -48,10 +53,31 @@ class Category(msgspec.Struct, eq=False):
     routing_parts: int | None
     events: dict[type[Event], EventType]
     buckets: list[dict[str, Slot]]
+    held: bytearray
 
     def slot(self, id: str) -> Slot | None:
         """The stream, or None where it has no events."""
         return self.buckets[hash(id) & BUCKET_MASK].get(id)
+
+    def own(self, index: int) -> dict[str, Slot]:
+        """A bucket to be written to: a copy in its place where a snapshot holds it."""
+        if self.held[index]:
+            self.buckets[index] = self.buckets[index].copy()
+            self.held[index] = 0
+        return self.buckets[index]
+
+    def own_all(self) -> None:
+        """Leave nothing that is to be written to in a snapshot's hands."""
+        for index in range(BUCKETS):
+            self.own(index)
+
+    def put_back(self, id: str, slot: Slot | None) -> None:
+        """A stream is to be what it was before a write. None: it had no events."""
+        bucket = self.own(hash(id) & BUCKET_MASK)
+        if slot is None:
+            del bucket[id]
+        else:
+            bucket[id] = slot
 
 
 class Handler(msgspec.Struct, frozen=True, eq=False):
@@ -73,12 +99,12 @@ class Handler(msgspec.Struct, frozen=True, eq=False):
 class Registry:
     """All that one shard knows of an application."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, nesting_max: int) -> None:
         self.categories: dict[str, Category] = {}
         self.handlers: dict[tuple[str, str], Handler] = {}
         self.managers = application.process_managers
         for aggregate in application.aggregates.values():
-            category = _category(aggregate, application.process_managers)
+            category = _category(aggregate, application.process_managers, nesting_max)
             self.categories[category.name] = category
             self.handlers |= {(category.name, name): h for name, h in _handlers(category).items()}
 
@@ -95,13 +121,16 @@ def event_records(aggregate: Aggregate[Any, Any, Any]) -> Mapping[type[Event], t
     }
 
 
-def _category(aggregate: Aggregate[Any, Any, Any], managers: Mapping[str, ProcessManager]) -> Category:
+def _category(
+    aggregate: Aggregate[Any, Any, Any], managers: Mapping[str, ProcessManager], nesting_max: int
+) -> Category:
     events = {
         event: EventType(
             tag=f"{aggregate.category}/{event.__wire_name__}/{event.__schema_version__}",
             decode=decoder(event).decode,
             evolve=evolve,
             managers=tuple((m, m.handlers[event]) for m in managers.values() if event in m.handlers),
+            nesting_max=nesting_max if is_recursive(event) else None,
         )
         for event, evolve in aggregate.evolutions.items()
     }
@@ -113,6 +142,7 @@ def _category(aggregate: Aggregate[Any, Any, Any], managers: Mapping[str, Proces
         routing_parts=aggregate.routing_parts,
         events=events,
         buckets=[{} for _ in range(BUCKETS)],
+        held=bytearray(BUCKETS),
     )
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import msgspec
 
-from shardlog.errors import ReplayFailed, UnknownFormat
-from shardlog.executor.draft import At
+from shardlog.codec.json import NOT_DECODED
+from shardlog.errors import ReplayFailed
 from shardlog.executor.registry import BUCKET_MASK, Category, Slot, event_records
-from shardlog.executor.requests import NOT_DECODED
 from shardlog.executor.state import ShardState
 from shardlog.executor.window import COUNTED_CHANNEL, TIMED_CHANNELS, Place, window_key
 from shardlog.ids import time_in_id
 from shardlog.journal.records import Accepted, Forwarded, FrameBody, Rejected, frame_decoder
+from shardlog.journal.undecoded import undecoded
 from shardlog.model.messages import Event, State
 from shardlog.model.upcasting import upcast
+from shardlog.ports.sends import At
 
 
 class EventReplay(msgspec.Struct, frozen=True, gc=False, eq=False):
@@ -54,7 +55,7 @@ class Replay:
         try:
             frame = self.decode(body)
         except NOT_DECODED as error:
-            raise UnknownFormat(self._shard, offset, f"a valid frame does not decode: {error}") from error
+            raise undecoded(self._shard, offset, body, self._types, error) from error
         state = self._state
         state.time = frame.time
         state.inputs.update(frame.inputs)

@@ -3,13 +3,15 @@ answer."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 from zlib import crc32
 
 import msgspec
 
+from shardlog.codec.json import NOT_DECODED as NOT_DECODED
 from shardlog.journal.records import Count, Origin
-from shardlog.model.outcomes import Outcome
+from shardlog.model.messages import State
+from shardlog.model.outcomes import CommandRejected, CommandUnavailable
 
 RECORD_FORMAT: Literal[1] = 1
 
@@ -39,28 +41,62 @@ class CommandRecord(msgspec.Struct, frozen=True, gc=False, array_like=True, forb
     origin: Origin | None = None
 
 
+class StreamState(msgspec.Struct, frozen=True):
+    """What a stream stood at when it was read: acknowledged state. version: 0 for a stream without events."""
+
+    version: int
+    state: State
+
+
+Found: TypeAlias = StreamState | CommandRejected | CommandUnavailable
+"""What comes of reading a stream: rejected for an unknown category or an id that is none."""
+
+
 class Sink(Protocol):
     """Where answers go."""
 
-    def deliver(self, answers: list[tuple[Any, Outcome]], /) -> None:
+    def deliver(self, answers: list[tuple[Any, Any]], /) -> None:
         """Take the answers of one frame: (ticket, outcome), in the order of decision. Called from the build
-        thread."""
+        thread. An outcome is an Outcome for a Request, and Found for a Read."""
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """A command of somebody who waits. channel: `local`, `http` or `grpc`. ticket: given back with the answer."""
+    """A command of somebody who waits.
+
+    channel: `local`, `http` or `grpc`. ticket: given back with the answer. decided_at: the time of the frame in which
+    it was first decided, where that frame's fate is unknown; microseconds since 1970 UTC.
+    """
 
     record: CommandRecord
     channel: str
     sink: Sink
     ticket: Any
+    decided_at: int | None = None
 
 
-NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not as they should be; the last two for no UTF-8, and for nesting too
-deep."""
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """A stream's state for somebody who waits; it is answered behind all that was asked before it."""
+
+    category: str
+    id: str
+    sink: Sink
+    ticket: Any
+
+
+Waiting: TypeAlias = Request | Read
+"""Whoever waits in front of a shard."""
+
+
 decode_record = msgspec.json.Decoder(CommandRecord).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def validated(record: CommandRecord) -> CommandRecord:
+    """The record as an input would have brought it. Raises ValueError for a field that could not be read back."""
+    try:
+        return decode_record(_encode(record))
+    except (msgspec.MsgspecError, UnicodeError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
 def payload_check(record: CommandRecord) -> int:

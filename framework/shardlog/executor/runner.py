@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from shardlog.errors import AppendFailed, ShardlogError
 from shardlog.executor.interpreter import tune_for_serving
-from shardlog.executor.requests import Request
+from shardlog.executor.requests import Waiting
 from shardlog.executor.shard import Mode, ShardExecutor
+from shardlog.ports.sends import At
 
 log = logging.getLogger("shardlog.executor")
 LOOK_SECONDS = 0.1
@@ -48,8 +49,8 @@ class Executor:
                 raise TimeoutError(f"the shards were not served within {serve_within_s} s: {self.describe()}")
         self.raise_error()
 
-    def submit(self, shard: int, request: Request) -> None:
-        """Hand a request to its shard; the answer goes to its sink. From any thread."""
+    def submit(self, shard: int, request: Waiting) -> None:
+        """Hand a command or a read to its shard; the answer goes to its sink. From any thread."""
         self._shards[shard].submit(request)
         if self._is_asleep:
             self._wake.set()
@@ -87,6 +88,11 @@ class Executor:
         """How many records of an input are settled by acknowledged frames, over all shards."""
         return sum(shard.settled(input) for shard in self._shards.values())
 
+    @property
+    def modes(self) -> dict[int, str]:
+        """By shard, where it is on its way."""
+        return {number: shard.mode.value for number, shard in sorted(self._shards.items())}
+
     def describe(self) -> str:
         """Where each shard is, for messages."""
         return ", ".join(f"shard {number}: {shard.mode.value}" for number, shard in sorted(self._shards.items()))
@@ -99,8 +105,23 @@ class Executor:
         for shard in self._shards.values():
             shard.close()
 
+    @property
+    def received(self) -> dict[int, Mapping[int, At]]:
+        """By target shard and source shard, the last send that acknowledged frames have taken."""
+        return {number: shard.received for number, shard in self._shards.items()}
+
     def _run(self) -> None:
         shards = list(self._shards.values())
+        try:
+            self._step_until_stopped(shards)
+        except BaseException as error:
+            log.critical("the build thread ended; its shards are stopped", exc_info=error)
+            for shard in shards:
+                shard.fail_for_good(error)
+            self._served.set()
+            raise
+
+    def _step_until_stopped(self, shards: list[ShardExecutor]) -> None:
         while not self._is_stopping:
             moved = False
             for shard in shards:

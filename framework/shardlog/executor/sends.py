@@ -13,12 +13,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from shardlog.codec.json import encode
-from shardlog.errors import DomainError
-from shardlog.executor.draft import At
+from shardlog.errors import DomainError, EngineRejection
+from shardlog.executor.addresses import check_address
+from shardlog.executor.nesting import is_nested_deeper
 from shardlog.executor.registry import Registry
 from shardlog.journal.records import Origin
 from shardlog.model.messages import Command
 from shardlog.model.stream import Send
+from shardlog.ports.sends import At
 from shardlog.sharding import routing_key, shard_of
 
 SendTuple: TypeAlias = tuple[str, str, str, str, msgspec.Raw, int, At | None]
@@ -43,11 +45,21 @@ def arrival(origin: Origin, last: At | None) -> Arrival:
 class Outbox:
     """The sends of one entry, collected before anything is written."""
 
-    __slots__ = ("_epoch", "_number", "_registry", "_sent", "_seq", "_shards", "moves", "records")
+    __slots__ = ("_epoch", "_nesting_max", "_number", "_registry", "_sent", "_seq", "_shards", "moves", "records")
 
-    def __init__(self, registry: Registry, shards: int, sent: dict[int, At], epoch: int, seq: int, number: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        shards: int,
+        nesting_max: int,
+        sent: dict[int, At],
+        epoch: int,
+        seq: int,
+        number: int,
+    ) -> None:
         self._registry = registry
         self._shards = shards
+        self._nesting_max = nesting_max
         self._sent = sent
         self._epoch = epoch
         self._seq = seq
@@ -64,8 +76,17 @@ class Outbox:
                     f"process manager {manager!r} sends {type(send.command).__name__} to {send.category}/{send.id}, "
                     f"and no aggregate of this application has the category {send.category!r}"
                 )
+            try:
+                check_address(category, send.id)
+            except EngineRejection as refusal:
+                raise DomainError(f"process manager {manager!r} sends to {send.category!r}: {refusal}") from refusal
             target = shard_of(routing_key(send.id, category.routing_parts), self._shards)
             payload = msgspec.Raw(encode(_checked(manager, send.command)))
+            if is_nested_deeper(payload, self._nesting_max):
+                raise DomainError(
+                    f"process manager {manager!r} sends {type(send.command).__name__} nested more than "
+                    f"{self._nesting_max} levels deep (nesting_max)"
+                )
             name = type(send.command).__wire_name__
             self.records.append((manager, send.category, send.id, name, payload, target, self.place(target)))
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from shardlog.errors import Truncated
 from shardlog.executor.answers import Answers
+from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.inputs import ShardInputs
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
-from shardlog.executor.requests import Request
+from shardlog.executor.requests import Waiting
 from shardlog.journal.effects import Acknowledged, Effect, Failed, Fenced, Owner, Passed, PendingFrame, ReadBack, Replay
 from shardlog.journal.envelope import body_of
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal, Report, Writer
+from shardlog.ports.sends import At, SendsSource
 
 log = logging.getLogger("shardlog.executor")
 
@@ -57,14 +59,6 @@ class _Reported(NamedTuple):
     report: Report
 
 
-BACK_OFF_MS = (0, 50, 100, 200, 400, 800, 1600, 3200, 5000)
-"""Waits before the next claim, by how many have failed in a row."""
-
-
-UNSETTLED_FAILURES_MAX = 2
-"""From so many failures in a row on, those who wait are answered instead of kept."""
-
-
 class ShardExecutor:
     """One shard of the journal. `step` and what it calls run in one thread; `submit` and reports come from any."""
 
@@ -78,10 +72,11 @@ class ShardExecutor:
         inputs: Sequence[Input] = (),
         accepted_inputs: Sequence[str] = (),
         is_assigned: Callable[[], bool] = lambda: True,
+        sends: SendsSource | None = None,
     ) -> None:
         self.number = core.shard.number
         self.mode = Mode.REPLAYING
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._core = core
         self._limits = core.limits
         self._journal = journal
@@ -89,6 +84,7 @@ class ShardExecutor:
         self._owner = owner
         self._world = world
         self._inputs = ShardInputs(self.number, inputs, accepted_inputs)
+        self._sends = sends
         self._is_assigned = is_assigned
         self._replay = FrameReplay(core.state, core.shard.journal, self.number)
         self._answers = Answers(core.state, self._replay, core.shard, self._body_at)
@@ -98,7 +94,7 @@ class ShardExecutor:
         self._port: Writer | None = None
         self._sent_ms: deque[float] = deque()
         self._deadline_ms = 0.0
-        self._failures = 0
+        self._back_off_after = BackOff(self._limits)
         self._is_draining = False
         self._steps = {
             Mode.REPLAYING: self._recover,
@@ -112,8 +108,8 @@ class ShardExecutor:
         """Call this when a report has come in. From any thread."""
         self._wake = wake
 
-    def submit(self, request: Request) -> None:
-        """Queue a request, or answer `unavailable` where the queue is full, the shard drains or has stopped."""
+    def submit(self, request: Waiting) -> None:
+        """Queue a command or a read; `unavailable` where the queue is full, the shard drains or has stopped."""
         if self._is_draining or self._has_stopped():
             why = "this shard is not served here any more" if self.error is None else str(self.error)
             self._queue.unavailable(request, why)
@@ -129,7 +125,7 @@ class ShardExecutor:
         """Take no more; what was taken is finished, and then the shard stops."""
         self._is_draining = True
 
-    def fail_for_good(self, error: Exception) -> None:
+    def fail_for_good(self, error: BaseException) -> None:
         """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
         self.error = error
         self._stop()
@@ -158,9 +154,18 @@ class ShardExecutor:
         return self._core.settled.get(input, 0)
 
     @property
+    def received(self) -> Mapping[int, At]:
+        """By source shard, the last send that acknowledged frames have taken. May be called from any thread."""
+        return self._core.received
+
+    @property
     def failing(self) -> str | None:
         """Why appends have failed again and again, where they have; None otherwise."""
-        return self._writer.reason if self._failures >= UNSETTLED_FAILURES_MAX else None
+        return self._writer.reason if self._fails_again_and_again else None
+
+    @property
+    def _fails_again_and_again(self) -> bool:
+        return self._back_off_after.failures >= self._limits.unsettled_failures_max
 
     @property
     def has_work(self) -> bool:
@@ -214,7 +219,6 @@ class ShardExecutor:
         """T4: the claim is valid; inputs go on from the replayed offsets."""
         self._core.claimed(self._writer.reader.epoch, self._writer.reader.nonce, self._world.now_us())
         self._inputs.check_incarnations(self._core.state.inputs)
-        self._failures = 0
         self.mode = Mode.SERVING
 
     # -- serving -------------------------------------------------------------------------------------------------------
@@ -228,13 +232,14 @@ class ShardExecutor:
         if self.mode is not Mode.SERVING or not self._writer.can_build:
             return False
         state = self._core.state
-        self._queue.expire(max(state.time, self._world.now_us()), bool(self._core.pending))
+        self._queue.expire(max(state.time, self._world.now_us()))
         batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max)
-        if not self._queue and not batches:
+        sends = self._waiting_sends(bool(batches))
+        if not self._queue and not batches and not sends:
             if self._is_draining and not self._core.pending:
                 self._stop()
             return False
-        draft = self._core.build(self._queue.first, batches, self._world.now_us(), self._writer.next_seq)
+        draft = self._core.build(self._queue.first, batches, self._world.now_us(), self._writer.next_seq, sends)
         unbound = self._core.unbound_answers()
         if unbound:
             self._answers.deliver(unbound, -1)
@@ -243,6 +248,13 @@ class ShardExecutor:
             self._sent_ms.append(now_ms)
             self._append(frame.value, frame)
         return True
+
+    def _waiting_sends(self, is_shared: bool) -> Sequence[bytes]:
+        """Sends to this shard, up to a frame's commands, or half of them where the frame is shared with inputs."""
+        if self._sends is None or self._is_draining:
+            return ()
+        limit = self._limits.frame_commands_max
+        return self._sends.waiting(self.number, self._core.state.received, max(1, limit // 2) if is_shared else limit)
 
     def _append(self, value: bytes, frame: PendingFrame | None) -> None:
         port = self._port
@@ -284,6 +296,7 @@ class ShardExecutor:
         elif isinstance(effect, Acknowledged):
             for _, offset in effect.frames:
                 self._sent_ms.popleft()
+                self._back_off_after.acknowledged()
                 self._answers.deliver(self._core.acknowledge(offset), offset)
         elif isinstance(effect, Owner):
             self._owned()
@@ -295,21 +308,22 @@ class ShardExecutor:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
         log.warning("shard %d: %s; pending frames: %d", self.number, self._writer.reason, self._core.pending)
         self._abandon()
-        self._queue.failing(self._core.oldest_pending)
         known, waiting = self._core.roll_back()
         self._answers.deliver(known, -1)
         self._writer.abandoned()
-        self._failures += 1
+        if isinstance(effect, Failed):
+            wait_ms = self._back_off_after.failed()
+        else:
+            wait_ms = self._back_off_after.lost(self._world.monotonic_ms())
         if isinstance(effect, Fenced) and not self._is_assigned():
             self.mode = Mode.STOPPED
             self._queue.unknown(waiting, "another process owns it")
             self._queue.refuse_all("another process owns it")
             return
         self._queue.take_back(waiting)
-        if self._failures >= UNSETTLED_FAILURES_MAX and isinstance(effect, Failed):
+        if self._fails_again_and_again and isinstance(effect, Failed):
             self._queue.refuse_all(f"the journal takes no appends ({self._writer.reason})")
         self.mode = Mode.BACKING_OFF
-        wait_ms = BACK_OFF_MS[min(self._failures, len(BACK_OFF_MS)) - 1]
         self._deadline_ms = self._world.monotonic_ms() + wait_ms
 
     def _abandon(self) -> None:

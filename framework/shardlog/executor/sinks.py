@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from concurrent.futures import Future
-
-from shardlog.model.outcomes import Outcome
+from typing import Any
 
 
 class ThreadSink:
     """Answers for callers in threads; a ticket is a concurrent.futures.Future."""
 
-    def deliver(self, answers: list[tuple[Future[Outcome], Outcome]], /) -> None:
+    def deliver(self, answers: list[tuple[Future[Any], Any]], /) -> None:
         """Resolve the futures."""
         for future, outcome in answers:
             if future.set_running_or_notify_cancel():
@@ -25,13 +24,13 @@ class LoopSink:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def deliver(self, answers: list[tuple[asyncio.Future[Outcome], Outcome]], /) -> None:
+    def deliver(self, answers: list[tuple[asyncio.Future[Any], Any]], /) -> None:
         """Resolve the futures of a frame in one call of the loop. A loop that is closed has nobody who waits."""
         with contextlib.suppress(RuntimeError):  # the loop was closed
             self._loop.call_soon_threadsafe(_resolve, answers)
 
 
-def _resolve(answers: list[tuple[asyncio.Future[Outcome], Outcome]]) -> None:
+def _resolve(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
     for future, outcome in answers:
         if not future.done():
             future.set_result(outcome)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shardlog.executor.draft import At, Before
+from shardlog.executor.draft import Before
 from shardlog.executor.limits import Limits
 from shardlog.executor.registry import Registry
 from shardlog.executor.window import CountedWindow, RequestWindow
 from shardlog.model.application import Application
+from shardlog.ports.sends import At
 
 
 class Shard(NamedTuple):
@@ -28,7 +29,7 @@ class ShardState:
     """
 
     def __init__(self, application: Application, limits: Limits) -> None:
-        self.registry = Registry(application)
+        self.registry = Registry(application, limits.nesting_max)
         self.time = 0
         self.inputs: dict[str, int] = {}
         self.sent: dict[int, At] = {}

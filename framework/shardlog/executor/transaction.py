@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shardlog.errors import DomainError, Rejection
+from shardlog.errors import DomainError, EngineRejection
+from shardlog.executor.addresses import check_address
 from shardlog.executor.deciding import EventRecord, record_event
 from shardlog.executor.decision import Decision
 from shardlog.executor.registry import Category, Registry
@@ -31,7 +32,7 @@ class ShardTransaction:
         self.touched: dict[tuple[str, str], LoadedStream] = {(category.name, id): self.own}
 
     def load(self, stream: Stream[Any, Any, Any], /) -> LoadedStream:
-        """Another stream of the same routing key. Raises Rejection `other_routing_key`."""
+        """Another stream of the same routing key. Raises EngineRejection `other_routing_key` or `invalid_id`."""
         name = stream.aggregate.category
         loaded = self.touched.get((name, stream.id))
         if loaded is not None:
@@ -39,9 +40,10 @@ class ShardTransaction:
         category = self._registry.categories.get(name)
         if category is None:
             raise DomainError(f"{stream}: aggregate {name!r} belongs to no domain of this application; add it to one")
+        check_address(category, stream.id)
         key = routing_key(stream.id, category.routing_parts)
         if key != self._key:
-            raise Rejection(
+            raise EngineRejection(
                 "other_routing_key",
                 f"{stream} has the routing key {key!r}, and this command runs under {self._key!r}: "
                 "use ids with the same leading parts, or a process manager",

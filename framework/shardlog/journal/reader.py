@@ -226,15 +226,15 @@ class Reader:
         self._start = b'%b%d,"%b",' % (self._prefix, self.seq + 1, self._head.hex().encode())
 
 
-def check_reach(state: ReaderState, log_next: int) -> None:
-    """Refuse a stored position beyond the end of the log (rule C2). log_next: the next offset to be given there.
+def check_reach(state: ReaderState, log_next: int, whose: str) -> None:
+    """Refuse a stored position beyond the end of the log (rule C2).
 
-    Raises Diverged.
+    log_next: the next offset to be given there. whose: who stored the position, for the message. Raises Diverged.
     """
     if state.next > log_next:
         raise Diverged(
             state.shard,
             log_next,
-            f"the stored position is {state.next}, and the log ends at {log_next}. The log lost records: restore it, "
-            "or rebuild what was derived from it",
+            f"{whose} has read up to offset {state.next}, and the log ends at {log_next}: it has lost records. Restore "
+            f"the journal from a replica or a backup, or, where they are gone for good, rebuild {whose}",
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, Union
 
 import msgspec
 
+from shardlog.codec.json import decode_hook
 from shardlog.journal.envelope import INTEGER_MAX
 
 E = TypeVar("E")
@@ -162,7 +163,7 @@ class _NoEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_un
 def frame_decoder(event_types: Sequence[type[msgspec.Struct]]) -> Callable[[bytes | memoryview], FrameBody[Any]]:
     """What decodes the bodies of frames whose events are of these record types. It raises msgspec.DecodeError."""
     union: Any = Union[tuple(event_types)] if event_types else _NoEvent  # noqa: UP007  # made at run time
-    return msgspec.json.Decoder(FrameBody[union]).decode
+    return msgspec.json.Decoder(FrameBody[union], dec_hook=decode_hook).decode
 
 
 decode_raw_frame: Callable[[bytes | memoryview], FrameBody[RawEvent]] = msgspec.json.Decoder(FrameBody[RawEvent]).decode

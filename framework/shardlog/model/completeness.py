@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shardlog.errors import ENGINE_CODES, DomainError
+from shardlog.errors import DomainError, check_code
 from shardlog.model.messages import Event
 from shardlog.model.names import where
 
@@ -41,7 +41,7 @@ def problems(
         *_upcast_and_evolved(aggregate),
         *_unreadable_versions(aggregate),
         *_circles(successors),
-        *_engine_codes(aggregate),
+        *_unusable_codes(aggregate),
     ]
 
 
@@ -89,11 +89,8 @@ def _circles(successors: Successors) -> Iterator[str]:
             yield f"the upcaster of {start.__name__} leads back to {start.__name__}: it never ends. Break the circle."
 
 
-def _engine_codes(aggregate: Aggregate[Any, Any, Any]) -> Iterator[str]:
-    codes = aggregate.rejects
-    for code in codes if codes is not None else ():
-        if str(code) in ENGINE_CODES and codes is not None:
-            yield (
-                f"{codes.__name__}.{code.name} of aggregate {aggregate.category!r} is {str(code)!r}, a code that the "
-                "engine rejects with: a caller could not tell them apart. Give it another value."
-            )
+def _unusable_codes(aggregate: Aggregate[Any, Any, Any]) -> Iterator[str]:
+    for code in aggregate.rejects or ():
+        why = check_code(code)
+        if why is not None:
+            yield f"{type(code).__name__}.{code.name} of aggregate {aggregate.category!r} is {str(code)!r}: {why}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import typing
 from collections import abc
 from collections.abc import Iterator
-from typing import Any, get_args, get_type_hints, is_typeddict
+from typing import Any, get_type_hints, is_typeddict
 
 import msgspec
+from msgspec import inspect
 
 from shardlog.codec.personal import Personal
-from shardlog.codec.types import bare, custom_types, walk
+from shardlog.codec.types import bare, descriptions, walk
 from shardlog.errors import DomainError
 from shardlog.model.messages import Event, Message
 
@@ -19,12 +21,18 @@ _MUTABLE = {
     list: "tuple[X, ...]",
     abc.Sequence: "tuple[X, ...]",
     abc.MutableSequence: "tuple[X, ...]",
-    dict: "Mapping[K, V]",
-    abc.MutableMapping: "Mapping[K, V]",
+    dict: "Mapping[str, X]",
+    abc.MutableMapping: "Mapping[str, X]",
     set: "frozenset[X]",
     abc.Set: "frozenset[X]",
     abc.MutableSet: "frozenset[X]",
     bytearray: "bytes",
+}
+_UNSAID = {
+    tuple: "tuple[X, ...]",
+    frozenset: "frozenset[X]",
+    abc.Mapping: "Mapping[str, X]",
+    typing.Mapping: "Mapping[str, X]",  # users may write it
 }
 _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")
 
@@ -38,7 +46,7 @@ def check_message(cls: type[Message]) -> None:
         _check_is_typed(where, annotation)
         if issubclass(cls, Event):
             _check_no_limit(where, annotation)
-    _check_json(cls)
+    _check_form(cls)
 
 
 @functools.cache
@@ -85,6 +93,8 @@ def _check_float(where: str, annotation: Any, cls: type[Message]) -> None:
 
 
 def _check_is_typed(where: str, annotation: Any) -> None:
+    if annotation in _UNSAID:
+        raise DomainError(f"{where} is a {bare(annotation).__name__} of anything: annotate it {_UNSAID[annotation]}.")
     if bare(annotation) in (Any, object):
         raise DomainError(
             f"{where} is {bare(annotation).__name__}: say its type, so that the journal can be read back."
@@ -100,17 +110,57 @@ def _check_no_limit(where: str, annotation: Any) -> None:
             )
 
 
-def _check_json(cls: type[Message]) -> None:
+def _check_form(cls: type[Message]) -> None:
+    """What msgspec writes must be what it reads back."""
+    hints = get_type_hints(cls, include_extras=True)
     try:
-        unknown = [custom for custom in custom_types(cls) if custom is not Personal]
+        for name in cls.__struct_fields__:
+            for part in descriptions(hints[name]):
+                _check_known(f"{cls.__qualname__}.{name}", part)
+                _check_keys(f"{cls.__qualname__}.{name}", part)
+                _check_time_zone(f"{cls.__qualname__}.{name}", part)
     except TypeError as error:
         raise DomainError(f"{cls.__qualname__}: {error}") from error
-    for field in cls.__struct_fields__:
-        hint = get_type_hints(cls)[field]
-        if bare(hint) is Personal and get_args(hint):
-            unknown += [custom for custom in custom_types(get_args(hint)[0]) if custom is not Personal]
-    if unknown:
+
+
+def _check_known(where: str, part: inspect.Type) -> None:
+    if isinstance(part, inspect.CustomType) and bare(part.cls) is not Personal:
         raise DomainError(
-            f"{cls.__qualname__} holds {unknown[0].__name__}, which has no JSON form. Use str, int, bool, Decimal, "
-            "datetime, date, UUID, Enum, a struct, or tuples and Mappings of these."
+            f"{where} holds {bare(part.cls).__name__}, which has no JSON form. Use str, int, bool, Decimal, "
+            "AwareDatetime, date, UUID, Enum, a struct, or tuples and Mappings of these."
+        )
+
+
+def _check_keys(where: str, part: inspect.Type) -> None:
+    if isinstance(part, inspect.DictType) and not _is_text(part.key_type):
+        raise DomainError(
+            f"{where} is a Mapping whose keys are {_shown(part.key_type)}: keys are text in JSON, and are sorted as "
+            "text. Write `Mapping[str, ...]`, or a tuple of structs."
+        )
+
+
+def _is_text(info: inspect.Type) -> bool:
+    match info:
+        case inspect.StrType():
+            return True
+        case inspect.EnumType():
+            return issubclass(info.cls, str)
+        case inspect.LiteralType():
+            return all(isinstance(value, str) for value in info.values)
+        case inspect.Metadata():
+            return _is_text(info.type)
+        case _:
+            return False
+
+
+def _shown(info: inspect.Type) -> str:
+    """`int` of IntType, the class's name of an enum."""
+    return info.cls.__name__ if isinstance(info, inspect.EnumType) else type(info).__name__.removesuffix("Type").lower()
+
+
+def _check_time_zone(where: str, part: inspect.Type) -> None:
+    if isinstance(part, inspect.DateTimeType) and not part.tz:
+        raise DomainError(
+            f"{where} is a datetime that may lack its time zone, and would be another instant on another host: "
+            "annotate it AwareDatetime, as in `from shardlog import AwareDatetime`."
         )

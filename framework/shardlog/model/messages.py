@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 from typing_extensions import dataclass_transform
@@ -11,7 +12,10 @@ from shardlog.errors import DomainError
 from shardlog.model.names import snake_case
 from shardlog.model.recorded import Position, Recorded, RecordedRejection
 
-__all__ = ["Command", "Event", "Message", "Position", "Recorded", "RecordedRejection", "Row", "State"]
+__all__ = ["AwareDatetime", "Command", "Event", "Message", "Position", "Recorded", "RecordedRejection", "Row", "State"]
+
+AwareDatetime: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A field that holds a datetime with its time zone: a command without one is refused as `invalid_command`."""
 
 
 class _MessageMeta(msgspec.StructMeta):

@@ -21,6 +21,11 @@ class Input(ABC):
         KIND is the channel of its commands: `feeder` or `kafka`.
         """
 
+    @property
+    def carries_sends(self) -> bool:
+        """Whether its records may have an origin, since only a relay can write there. Any other is refused."""
+        return False
+
     @abstractmethod
     def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Up to `limit` offsets and values, in growing order, from `start`; empty where nothing is there now.

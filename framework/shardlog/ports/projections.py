@@ -156,7 +156,10 @@ class ProjectionStore(ABC):
 
     @abstractmethod
     def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
-        """Drop tables and checkpoints, make the tables anew, keep the dead letters, and remember `rebuild_to`."""
+        """Drop tables and checkpoints, make the tables anew, keep the dead letters, and remember `rebuild_to`.
+
+        Raises TableMismatch where a table is not this projection's, and then nothing is dropped.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from shardlog.errors import Diverged, UnknownFormat
-from shardlog.journal.reader import FrameTaken, Reader, ReaderState
+from shardlog.journal.reader import FrameTaken, Reader, ReaderState, check_reach
 from shardlog.ports.projections import Checkpoint, Move
 
 
@@ -68,6 +68,11 @@ def pass_over(source: Source, checkpoints: Mapping[int, Checkpoint], records: It
     return Passed(frames, {**checkpoints, **moved})
 
 
+def before(stop: UnknownFormat, records: Sequence[Record]) -> list[Record]:
+    """The records without what its shard has from the offset of `stop` on."""
+    return [record for record in records if record.shard != stop.shard or record.offset < stop.offset]
+
+
 def next_offset(checkpoints: Mapping[int, Checkpoint], shard: int) -> int:
     """Where to read on; 0 for a shard that has not been begun."""
     checkpoint = checkpoints.get(shard)
@@ -80,19 +85,15 @@ def moves(old: Mapping[int, Checkpoint], new: Mapping[int, Checkpoint]) -> list[
 
 
 def check(source: Source, name: str, checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]) -> None:
-    """Refuse checkpoints that this journal cannot have led to. Raises Diverged (PROTOCOL C2)."""
+    """Refuse checkpoints that this journal cannot have led to. Raises Diverged (rule C2)."""
     for shard, held in sorted(checkpoints.items()):
         if held.journal != source.journal:
             why = f"projection {name!r} was built from journal {held.journal}, and this is {source.journal}: rebuild it"
-        elif held.shards != source.shards or shard >= source.shards:
+            raise Diverged(shard, held.next, why)
+        if held.shards != source.shards or shard >= source.shards:
             why = f"projection {name!r} was built from {held.shards} shards, and there are {source.shards}: rebuild it"
-        elif held.next > ends[shard]:
-            why = (
-                f"projection {name!r} has read up to offset {held.next}, and the log ends at {ends[shard]}: rebuild it"
-            )
-        else:
-            continue
-        raise Diverged(shard, held.next, why)
+            raise Diverged(shard, held.next, why)
+        check_reach(ReaderState(*held), ends[shard], f"projection {name!r}")
 
 
 def _reader(source: Source, shard: int, checkpoint: Checkpoint | None) -> Reader:

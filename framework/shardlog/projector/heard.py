@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from shardlog.errors import ENGINE_CODES, UnknownFormat
+from shardlog.codec.json import NOT_DECODED
+from shardlog.errors import ENGINE_CODES
 from shardlog.journal.records import Accepted, FrameBody, Rejected, event_record, frame_decoder
+from shardlog.journal.undecoded import undecoded
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
 from shardlog.model.messages import Event, Recorded, RecordedRejection
@@ -69,14 +71,15 @@ class FrameReader:
                 records.append(record)
                 if is_heard:
                     self._events[record] = _HeardEvent(aggregate.category, event, aggregate if is_old else None)
-        self._decode: Callable[[bytes | memoryview], FrameBody[Any]] = frame_decoder(tuple(records))
+        self._records = tuple(records)
+        self._decode: Callable[[bytes | memoryview], FrameBody[Any]] = frame_decoder(self._records)
 
     def read(self, shard: int, offset: int, body: bytes | memoryview) -> list[Heard]:
         """What is heard of one valid frame, in order. Raises UnknownFormat where it does not decode (rule R4)."""
         try:
             frame = self._decode(body)
-        except msgspec.DecodeError as error:
-            raise UnknownFormat(shard, offset, f"a valid frame does not decode: {error}") from error
+        except NOT_DECODED as error:
+            raise undecoded(shard, offset, body, self._records, error) from error
         place = _Place(shard, offset, _time(frame.time))
         heard: list[Heard] = []
         index = 0

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from threading import Event as StopEvent
 from typing import NamedTuple, cast
 
-from shardlog.errors import ConfigurationError, JournalError, ShardlogError
+from shardlog.errors import ConfigurationError, JournalError, ShardlogError, UnknownFormat
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import Checkpoint, ProjectionStore
-from shardlog.projector.core import Record, Source, check, next_offset, pass_over
+from shardlog.projector.core import Passed, Record, Source, before, check, next_offset, pass_over
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
 from shardlog.projector.feed import Feed
@@ -34,7 +34,10 @@ class Projector:
     journal_id, shards: as the journal's meta record says. application: knows all event classes of the journal.
     projections: each has its own checkpoints, transactions and failures. check_rows: refuse a row written from two
     routing keys (for tests; remembers every row).
-    Raises TableMismatch and Diverged where what is stored does not fit.
+
+    Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
+    cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that
+    projection alone: see `stopped`.
     """
 
     def __init__(
@@ -119,14 +122,14 @@ class Projector:
         """Drop a projection's tables and checkpoints, and build them again from the beginning of the journal.
 
         What is a dead letter stays one; anything else that fails stops it. A rebuild that is interrupted goes on with
-        the next `step`, of this or of another projector. Raises HandlerFailed, and KeyError for a name that is not
-        served.
+        the next `step`, of this or of another projector. Raises what stops it (HandlerFailed names the event),
+        TableMismatch for a table that is another projection's, and KeyError for a name that is not served.
         """
         worker = self._worker(name)
         ends = self._ends()
         self._store.drop(worker.listener.projection, ends)
-        worker.stopped = None
         self._load(worker, ends)
+        worker.stopped = None
         while worker.stopped is None and any(
             next_offset(worker.checkpoints, shard) < end for shard, end in ends.items()
         ):
@@ -135,9 +138,21 @@ class Projector:
             raise worker.stopped
 
     def resume(self, name: str) -> None:
-        """Let a stopped projection go on from its stored checkpoint. Raises KeyError, and what `load` finds wrong."""
+        """Let a stopped projection go on from its stored checkpoint; nothing happens to one that has not stopped.
+
+        Raises what is still wrong with its tables or checkpoint, and then it stays stopped. Raises KeyError for a name
+        that is not served.
+        """
         worker = self._worker(name)
-        self._load(worker, self._ends())
+        if worker.stopped is None:
+            return
+        ends = self._ends()
+        try:
+            self._store.prepare(worker.listener.projection)
+            self._load(worker, ends)
+        except ShardlogError as error:
+            worker.stopped = error
+            raise
         worker.stopped = None
 
     def dead_letters(self, name: str) -> DeadLetters:
@@ -170,24 +185,45 @@ class Projector:
         return groups
 
     def _step_group(self, group: list[Worker], ends: Mapping[int, int]) -> int:
-        before = group[0].checkpoints
-        reader = self._reader(group)
+        checkpoints = group[0].checkpoints
         try:
-            check(self._source, group[0].name, before, ends)
-            records = self._records(before, ends)
-            passed = pass_over(self._source, before, records)
-            drafts = [(worker, worker.draft()) for worker in group]
-            for frame in passed.frames:
-                heard = reader.read(*frame)
-                for worker, draft in drafts:
-                    worker.hear(draft, heard)
+            check(self._source, group[0].name, checkpoints, ends)
+            records = self._records(checkpoints, ends)
+            passed = pass_over(self._source, checkpoints, records)
         except JournalError as error:
             for worker in group:
                 worker.stopped = error
             return 0
-        if records:
+        if not records:
+            return 0
+        try:
+            self._write(group, passed, records)
+        except UnknownFormat as error:
+            if len(group) > 1:  # perhaps only one of them hears what does not decode
+                return sum(self._step_group([worker], ends) for worker in group)
+            return self._write_before(error, group[0], records)
+        return len(records)
+
+    def _write(self, group: list[Worker], passed: Passed, records: Sequence[Record]) -> None:
+        """Let every worker write these records. Raises UnknownFormat before any of them has written."""
+        reader = self._reader(group)
+        drafts = [(worker, worker.draft()) for worker in group]
+        for frame in passed.frames:
+            heard = reader.read(*frame)
             for worker, draft in drafts:
-                worker.write(draft, passed, records, lambda frame: reader.read(*frame))
+                worker.hear(draft, heard)
+        for worker, draft in drafts:
+            worker.write(draft, passed, records, lambda frame: reader.read(*frame))
+
+    def _write_before(self, stop: UnknownFormat, worker: Worker, records: Sequence[Record]) -> int:
+        """Write what stands before a frame that does not decode, and stop there (rule R4). Returns how many records."""
+        records = before(stop, records)
+        try:
+            if records:
+                self._write([worker], pass_over(self._source, worker.checkpoints, records), records)
+        except UnknownFormat as another:  # of another shard
+            return self._write_before(another, worker, records)
+        worker.stopped = worker.stopped or stop
         return len(records)
 
     def _reader(self, group: list[Worker]) -> FrameReader:

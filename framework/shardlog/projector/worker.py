@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from typing import TypeAlias
 
 import msgspec
 import stamina
 
-from shardlog.errors import CheckpointMoved, DomainError, RowsRefused, ShardlogError, StoreUnavailable
+from shardlog.errors import (
+    CheckpointMoved,
+    ConfigurationError,
+    DomainError,
+    RowsRefused,
+    ShardlogError,
+    StoreUnavailable,
+)
 from shardlog.model.recorded import Position
 from shardlog.ports.projections import Batch, Checkpoint, ProjectionStore
 from shardlog.projector.core import Frame, Passed, Record, Source, moves, pass_over
@@ -24,20 +32,32 @@ Read: TypeAlias = Callable[[Frame], list[Heard]]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of a projector.
-
-    batch_frames_max, batch_bytes_max: of one transaction, over all shards; a single frame may be larger. A batch
-    is kept in memory while it is written. dead_letters_max: of one projection; the next one stops it.
-    write_attempts_max, write_deadline_s: how often, and how long, a batch is tried while the store is unavailable.
-    replans_max: how often a batch is planned anew because dead letters were settled by hand meanwhile.
-    """
+    """Bounds of a projector. Raises ConfigurationError for one out of its range."""
 
     batch_frames_max: int = 256
+    """Records of one transaction, over all shards; 1 or more, and each shard that is behind has at least one."""
     batch_bytes_max: int = 32 * 1024 * 1024
+    """Bytes of these records, 1 or more; a single one may be larger. They are in memory while they are written."""
     dead_letters_max: int = 10_000
+    """Dead letters of one projection, 0 or more; the next one stops it."""
     write_attempts_max: int = 10
+    """How often a batch is tried while the store is unavailable, 1 or more."""
     write_deadline_s: float = 60.0
+    """How long it is tried, more than 0 seconds."""
     replans_max: int = 10
+    """How often a batch is planned anew since dead letters were settled by hand meanwhile, 0 or more."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_frames_max", "batch_bytes_max", "write_attempts_max"):
+            self._refuse(name, getattr(self, name) < 1, "1 or more")
+        for name in ("dead_letters_max", "replans_max"):
+            self._refuse(name, getattr(self, name) < 0, "0 or more")
+        is_time = isfinite(self.write_deadline_s) and self.write_deadline_s > 0
+        self._refuse("write_deadline_s", not is_time, "a finite number of seconds above 0")
+
+    def _refuse(self, name: str, is_wrong: bool, wanted: str) -> None:
+        if is_wrong:
+            raise ConfigurationError(f"projector setting {name} is {getattr(self, name)}, and must be {wanted}")
 
 
 class _Outdated(Exception):

@@ -16,11 +16,11 @@ from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import open_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.adapters.sqlite.lock import DirectoryLock
-from shardlog.errors import ConfigurationError
+from shardlog.errors import ConfigurationError, StreamUnreadable
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
-from shardlog.executor.requests import Request
+from shardlog.executor.requests import Found, Read, Request, StreamState
 from shardlog.executor.runner import Executor
 from shardlog.executor.shard import Claimant, ShardExecutor
 from shardlog.executor.sinks import LoopSink, ThreadSink
@@ -28,7 +28,7 @@ from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
 from shardlog.model.application import Application
-from shardlog.model.messages import Command
+from shardlog.model.messages import Command, State
 from shardlog.model.outcomes import Outcome
 from shardlog.model.stream import Stream
 from shardlog.ports.inputs import Input
@@ -43,6 +43,7 @@ DRAIN_SECONDS = 30.0
 CHANNEL = "local"
 log = logging.getLogger("shardlog.embedded")
 C = TypeVar("C", bound=Command)
+S = TypeVar("S", bound=State)
 
 
 class Embedded:
@@ -173,6 +174,19 @@ class Embedded:
         record = command_record(stream, command, self._world.now_us(), options)
         self.executor.submit(self._shard_of(stream), Request(record, CHANNEL, sink, future))
         return await future
+
+    def read(self, stream: Stream[S, Any, Any], *, timeout_s: float = 30.0) -> StreamState:
+        """What the stream stands at, behind every command that was handed in before; acknowledged state.
+
+        Raises TimeoutError, and StreamUnreadable where the shard is not served now.
+        """
+        future: Future[Found] = Future()
+        read = Read(stream.aggregate.category, stream.id, self._thread_sink, future)
+        self.executor.submit(self._shard_of(stream), read)
+        found = future.result(timeout_s)
+        if not isinstance(found, StreamState):
+            raise StreamUnreadable(f"{stream} cannot be read: {found.message} ({found.code})")
+        return found
 
     def _shard_of(self, stream: Stream[Any, Any, Any]) -> int:
         return shard_of(stream.routing_key, self.shards)

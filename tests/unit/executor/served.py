@@ -20,6 +20,7 @@ from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.journal.records import FrameBody, Origin, RawEvent, decode_raw_frame
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
+from shardlog.ports.sends import SendsSource
 from tests.unit.executor.ledger import ledger
 
 JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
@@ -76,14 +77,19 @@ class Answered:
 class HandInput(Input):
     """An input whose records are a list that grows."""
 
-    def __init__(self, name: str = "feeder:hand:1", first: int = 0) -> None:
+    def __init__(self, name: str = "feeder:hand:1", first: int = 0, carries_sends: bool = True) -> None:
         self._name = name
         self._first = first
+        self._carries_sends = carries_sends
         self.values: list[bytes] = []
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def carries_sends(self) -> bool:
+        return self._carries_sends
 
     def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
         start = max(start, self._first)
@@ -139,11 +145,13 @@ class Served:
         is_assigned: Callable[[], bool] = lambda: True,
         application: Application = ledger,
         name: str = "test",
+        sends: SendsSource | None = None,
     ) -> None:
         self.journal = FaultyJournal(shards) if journal is None else journal
         self.world = world or HandWorld()
         self.number = number
         self.shards = shards
+        self.application = application
         self.sink = Answered()
         self._sent = 0
         self.core = ExecutorCore(
@@ -159,6 +167,7 @@ class Served:
             inputs,
             accepted_inputs=accepted_inputs,
             is_assigned=is_assigned,
+            sends=sends,
         )
 
     # -- driving -------------------------------------------------------------------------------------------------------
@@ -169,7 +178,10 @@ class Served:
         return self
 
     def step(self, times: int = 1) -> None:
+        """Step; the shortest of back-offs is waited for."""
         for _ in range(times):
+            if self.shard.mode is Mode.BACKING_OFF:
+                self.world.wait(self.core.limits.back_off_min_ms)
             self.shard.step()
 
     def settle(self) -> None:
@@ -231,6 +243,7 @@ class Served:
         world = HandWorld((self.world._nonces >> 64) + 1)
         world.clock.us, world.clock.ms = self.world.clock.us, self.world.clock.ms
         changes.setdefault("limits", self.core.limits)
+        changes.setdefault("application", self.application)
         changes.setdefault("inputs", self.shard._inputs.all)
         return Served(self.journal, number=self.number, shards=self.shards, **{"world": world, **changes})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from random import Random
 
 import pytest
@@ -9,11 +10,24 @@ import pytest
 from shardlog import CommandAccepted, CommandRejected, CommandUnavailable, Outcome
 from shardlog.adapters.memory.faulty import Faults, FaultyJournal, Flight
 from shardlog.errors import AppendFailed, Corrupt
+from shardlog.executor.requests import Read, StreamState
 from shardlog.executor.shard import Mode
 from shardlog.ids import uuid7
 from shardlog.journal.reader import ClaimTaken, Reader
+from shardlog.ports.sends import At, SendsSource
 from tests.unit.executor.ledger import Deposit, Draw, Faulty, Note, Withdraw
-from tests.unit.executor.served import JOURNAL, SECOND, TIME, HandInput, HandWorld, Served, everything, replayed, value
+from tests.unit.executor.served import (
+    JOURNAL,
+    SECOND,
+    TIME,
+    HandInput,
+    HandWorld,
+    Served,
+    everything,
+    origin,
+    replayed,
+    value,
+)
 
 
 @pytest.fixture
@@ -414,7 +428,7 @@ def test_a_claim_that_lands_late_after_the_deadline_is_not_its_own_any_more() ->
     assert claims(served) == [1, 2]
 
 
-def test_the_loser_of_a_claim_backs_off_and_growing_and_then_takes_over() -> None:
+def test_the_loser_of_a_claim_waits_before_it_claims_again_and_then_takes_over() -> None:
     """Rule T3, F4: two contenders never own the same epoch."""
     journal = FaultyJournal(1)
     one, two = Served(journal), Served(journal, world=HandWorld(1))
@@ -423,29 +437,72 @@ def test_the_loser_of_a_claim_backs_off_and_growing_and_then_takes_over() -> Non
     journal.deliver_all()
     one.step()
     two.step()
-    assert (one.shard.mode, two.shard.mode) == (Mode.SERVING, Mode.BACKING_OFF)
+    assert one.shard.mode is Mode.SERVING
+    assert wait_that_follows(two) == 50
     two.settle()
     assert two.shard.mode is Mode.SERVING
     assert claims(two) == [1, 2]
 
 
-def test_back_off_grows_while_claims_fail_and_is_forgotten_once_one_is_won() -> None:
+def wait_that_follows(served: Served) -> float:
+    """How long the shard waits before its next claim, in milliseconds."""
+    assert served.shard.mode is Mode.BACKING_OFF
+    began = served.world.monotonic_ms()
+    while not served.shard.step():
+        served.world.wait(10)
+    return served.world.monotonic_ms() - began
+
+
+def test_back_off_grows_while_claims_fail_and_is_forgotten_with_the_first_frame_that_counts() -> None:
     served = Served()
     waits = []
-    for _ in range(6):
+    for _ in range(9):
         served.step()
         for flight in served.journal.in_flight():
             served.journal.lose(flight)
         served.world.wait(10_001)
-        served.step()
-        assert served.shard.mode is Mode.BACKING_OFF
-        began = served.world.monotonic_ms()
-        while not served.shard.step():
-            served.world.wait(10)
-        waits.append(served.world.monotonic_ms() - began)
-    assert waits == [0, 50, 100, 200, 400, 800]
+        served.shard.step()
+        waits.append(wait_that_follows(served))
+    assert waits == [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]
     served.serve()
-    assert served.shard._failures == 0
+    assert served.shard.failing is not None
+    served.send("a:1", Deposit(amount=1))
+    assert served.shard.failing is None
+
+
+def test_a_disk_that_takes_claims_and_no_frames_is_not_filled_with_claims() -> None:
+    served = Served().serve()
+    ends = served.world.monotonic_ms() + 600_000
+    while served.world.monotonic_ms() < ends:
+        if served.shard.mode is Mode.SERVING:
+            served.submit("a:1", Deposit(amount=1))
+            served.shard.step()
+            for flight in served.journal.in_flight():
+                served.journal.lose(flight)
+                served.journal.fail(flight)
+        else:
+            served.journal.deliver_all()
+        served.shard.step()
+        served.world.wait(10)
+    assert len(claims(served)) <= 600 / 5 + 10
+
+
+def test_two_contenders_for_ten_minutes_make_few_claims_though_each_gets_frames_in_between() -> None:
+    journal = FaultyJournal(1)
+    one = Served(journal)
+    two = Served(journal, world=HandWorld(1, one.world.clock))
+    for turn in range(60_000):
+        for served in (one, two):
+            if turn % 10 == 0:
+                served.submit("a:1", Deposit(amount=1), command_id=f"{turn}-{id(served)}")
+            served.shard.step()
+            journal.deliver_all()
+            served.shard.step()
+        one.world.wait(10)
+    assert len(claims(one)) <= 2 * (600 / 5 + 10)
+    accepted = [o for served in (one, two) for o in served.sink.outcomes.values() if isinstance(o, CommandAccepted)]
+    balance = one.restarted().serve().state("a:1").balance
+    assert 1_000 < len({outcome.token for outcome in accepted}) == len(accepted) <= balance
 
 
 # -- two owners --------------------------------------------------------------------------------------------------------
@@ -706,4 +763,107 @@ def test_an_evolve_changed_meanwhile_stops_the_shard_at_its_next_recovery(served
     Faulty.evolve_raises = "y"
     pend(served)
     with pytest.raises(Exception, match="offset 3: account/a:1 version 2"):
+        served.settle()
+
+
+def test_only_requests_older_than_the_window_are_given_up_and_younger_ones_decided_anew(served: Served) -> None:
+    """Each has the time of its own first frame: that of an older one says nothing of it."""
+    (old,) = pend(served)
+    (flight,) = served.journal.in_flight()
+    served.journal.lose(flight)
+    served.world.wait(50_000)
+    young = served.submit("a:1", Deposit(amount=1), command_id="young")
+    served.shard.step()
+    for flight in served.journal.in_flight():
+        served.journal.lose(flight)
+        served.journal.fail(flight)
+    served.world.wait(15_000)
+    served.settle()
+    assert code(served.outcome(old)) == "outcome_unknown"
+    assert code(served.outcome(young)) == "accepted"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+def read(served: Served, id: str, category: str = "account") -> str:
+    """Ask for a stream's state; returns the ticket."""
+    ticket = f"read {len(served.sink.outcomes)} {served.shard.mode}"
+    served.shard.submit(Read(category, id, served.sink, ticket))
+    return ticket
+
+
+def test_a_read_waits_for_the_frames_that_it_may_rest_on(served: Served) -> None:
+    """Rule K3: what is read is acknowledged."""
+    pend(served)
+    ticket = read(served, "a:1")
+    served.shard.step()
+    assert ticket not in served.sink.outcomes
+    served.settle()
+    assert served.sink.outcomes[ticket] == StreamState(1, served.state("a:1"))
+
+
+def test_a_read_of_a_frame_that_failed_is_answered_from_what_is_there_then(served: Served) -> None:
+    pend(served)
+    ticket = read(served, "a:1")
+    served.shard.step()
+    (flight,) = served.journal.in_flight()
+    served.journal.lose(flight)
+    served.journal.fail(flight)
+    served.restarted().serve().send("a:1", Deposit(amount=41))
+    served.settle()
+    assert served.sink.outcomes[ticket].state.balance in (41, 42)
+
+
+@pytest.mark.parametrize(
+    ("category", "id", "code_expected"), [("nothing", "a", "unknown_command"), ("account", "..", "invalid_id")]
+)
+def test_a_read_of_what_can_be_no_stream_is_refused(served: Served, category: str, id: str, code_expected: str) -> None:
+    ticket = read(served, id, category)
+    served.settle()
+    assert code(served.sink.outcomes[ticket]) == code_expected
+
+
+def test_a_read_of_a_stopped_shard_is_unavailable(served: Served) -> None:
+    served.shard.close()
+    assert code(served.sink.outcomes[read(served, "a:1")]) == "unavailable"
+
+
+# -- sends -------------------------------------------------------------------------------------------------------------
+class Carried(SendsSource):
+    """Sends of one source shard, offered as long as they are not received."""
+
+    def __init__(self, count: int) -> None:
+        previous = [None, *((1, 1, number) for number in range(count - 1))]
+        self.values = [
+            (
+                (1, 1, number),
+                value("a:1", Deposit(amount=1), command_id=f"s-{number}", origin=origin((1, 1, number), before)),
+            )
+            for number, before in enumerate(previous)
+        ]
+
+    def waiting(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[bytes]:
+        last = received.get(1, (-1, 0, 0))
+        return [found for at, found in self.values if at > last][:limit]
+
+
+def test_sends_are_pulled_and_taken_once_whatever_fails_and_whoever_takes_over() -> None:
+    sends = Carried(500)
+    served = Served(sends=sends)
+    network = Faults(served.journal, Random(7), 0.4)
+    for _ in range(400):
+        served.shard.step()
+        network.step()
+        served.world.wait(20)
+    heir = served.restarted(sends=sends)
+    heir.settle()
+    assert heir.state("a:1").balance == 500
+    assert heir.shard.received == {1: (1, 1, 499)}
+    assert heir.shard.step() is False
+
+
+def test_a_send_that_no_frame_can_have_held_stops_the_shard_and_is_not_passed_over() -> None:
+    sends = Carried(1)
+    sends.values = [((1, 1, 0), b"[]")]
+    served = Served(sends=sends)
+    with pytest.raises(ValueError, match="a relay brought"):
         served.settle()

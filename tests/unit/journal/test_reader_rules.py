@@ -347,10 +347,10 @@ def test_c2_a_stored_position_stops_where_history_was_altered_behind_it() -> Non
 
 def test_c2_a_stored_position_beyond_the_end_of_the_log_says_diverged() -> None:
     state = serving().state
-    check_reach(state, 2)
-    check_reach(state, 3)
-    with pytest.raises(Diverged, match="rebuild") as caught:
-        check_reach(state, 1)
+    check_reach(state, 2, "the table")
+    check_reach(state, 3, "the table")
+    with pytest.raises(Diverged, match=r"the table has read up to offset 2, and the log ends at 1.* rebuild") as caught:
+        check_reach(state, 1, "the table")
     assert caught.value.shard == 0
 
 

@@ -85,6 +85,7 @@ class SqlProjectionStore(ProjectionStore):
         with mapped(f"dropping projection {name!r}"), self._transaction() as connection:
             for row in projection.rows:
                 table = self._of(projection, row).table
+                own(connection, projection, table)
                 table.drop(connection, checkfirst=True)
                 table.create(connection)
             for internal in (CHECKPOINTS, REBUILDS):

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from shardlog.codec.json import decoder, encode
-from shardlog.errors import ENGINE_CODES, DomainError, Rejection
+from shardlog.codec.places import with_value
+from shardlog.errors import DomainError, EngineRejection, Rejection, check_code
 from shardlog.model.aggregate import Decision
 from shardlog.model.context import Context
 from shardlog.model.messages import Command, Event
@@ -36,19 +37,22 @@ def execute(world: World, stream: AnyStream, command: Command, request: Request)
     if world.commands:
         world.now += timedelta(microseconds=1)
     world.commands += 1
+    written = encode(command)
     try:
-        read = decoder(type(command)).decode(encode(command))
+        read = decoder(type(command)).decode(written)
     except msgspec.ValidationError as error:
-        return Decided({}, Rejection("invalid_command", f"{type(command).__name__}: {error}"))
+        why = f"{type(command).__name__}: {with_value(error, written)}"
+        return Decided({}, EngineRejection("invalid_command", why))
     if request.expected_version not in (None, world.version(stream)):
         message = f"{stream} is at version {world.version(stream)}, and {request.expected_version} was expected"
-        return Decided({}, Rejection("wrong_version", message))
+        return Decided({}, EngineRejection("wrong_version", message))
     try:
         answer = _decide_twice(world, stream, read, request)
+    except EngineRejection as rejection:
+        return Decided({}, rejection)
     except Rejection as rejection:
         _check_code(stream.aggregate, command, rejection)
-        if rejection.code not in ENGINE_CODES:
-            world.refuse(stream, type(command), rejection, request)
+        world.refuse(stream, type(command), rejection, request)
         return Decided({}, rejection)
     for target, events in answer.values():
         world.record(target, events, request)
@@ -127,8 +131,13 @@ def _check_returned(name: str, decision: Decision, decided: Any) -> None:
 
 
 def _check_code(aggregate: AnyAggregate, command: Command, rejection: Rejection) -> None:
+    why = check_code(rejection.code)
+    if why is not None:
+        raise DomainError(
+            f"{type(command).__name__} was rejected with the code {rejection.code!r}: {why}"
+        ) from rejection
     declared = aggregate.rejects
-    if declared is None or rejection.code in ENGINE_CODES:
+    if declared is None:
         return
     codes = [str(code) for code in declared]
     if rejection.code not in codes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
 
-from shardlog.errors import Rejection
+from shardlog.errors import EngineRejection
 from shardlog.model.context import Context
 from shardlog.model.messages import Command, Event, State
 from shardlog.model.stream import Stream
@@ -58,7 +58,7 @@ class KitTransaction:
     def load(self, stream: Stream[S, C, E], /) -> Loaded[S, E]:
         here, there = self._own.routing_key, stream.routing_key
         if here != there:
-            raise Rejection(
+            raise EngineRejection(
                 "other_routing_key",
                 f"a transaction at {self._own} (routing key {here!r}) cannot load {stream} (routing key {there!r}): "
                 "give both ids the same leading parts, or use a process manager",

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shardlog.errors import ENGINE_CODES, DomainError, Rejection
+from shardlog.errors import DomainError, EngineRejection, Rejection
 from shardlog.model.application import Application
 from shardlog.model.domain import Domain
 from shardlog.model.messages import Command, Event, Row, State
@@ -134,7 +134,7 @@ class Scenario:
     def _refused(self, sent: _Sent, rejection: Rejection) -> Iterator[_Sent]:
         send, command = sent.send, type(sent.send.command).__name__
         what = f"{command}, sent to {send.category}/{send.id} by process manager {sent.manager.name!r}, was refused"
-        if rejection.code in ENGINE_CODES:
+        if isinstance(rejection, EngineRejection):
             raise AssertionError(
                 f"{what} by the engine ({rejection}): no handler hears that, it waits as a command dead letter "
                 "for an operator. Send what can be decided."

@@ -1,10 +1,10 @@
 """Flights and aircraft: two aggregates of one routing key (the airline), one state written as an exhaustive match."""
 
-from datetime import datetime
 from typing import assert_never
 
 from shardlog import (
     Aggregate,
+    AwareDatetime,
     Changes,
     Command,
     Context,
@@ -76,7 +76,7 @@ def evolve_aircraft(state: Aircraft, event: Registered | Assigned | Released) ->
 
 
 class Flight(State):
-    departs: datetime | None = None
+    departs: AwareDatetime | None = None
     aircraft: str | None = None
     booked: int = 0
     seats: int = 0
@@ -89,7 +89,7 @@ class FlightEvent(Event): ...
 
 
 class Schedule(FlightCommand):
-    departs: datetime
+    departs: AwareDatetime
 
 
 class AssignAircraft(FlightCommand):
@@ -101,7 +101,7 @@ class Book(FlightCommand):
 
 
 class Scheduled(FlightEvent):
-    departs: datetime
+    departs: AwareDatetime
 
 
 class AircraftAssigned(FlightEvent):
@@ -169,7 +169,7 @@ flight.ignores(SoldOut)
 
 class Departure(Row, name="departures"):
     flight: Key[str]
-    departs: Index[datetime]
+    departs: Index[AwareDatetime]
     free: int = 0
 
 

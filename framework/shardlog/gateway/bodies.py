@@ -1,0 +1,52 @@
+"""The body of a request, read no further than is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+from shardlog.gateway.heads import CONTENT_LENGTH
+from shardlog.gateway.problems import RequestRefused
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was read. Nobody is there to be answered."""
+
+
+async def read_body(receive: Receive, head: Mapping[bytes, bytes], bytes_max: int) -> bytes:
+    """The whole body. Raises RequestRefused (413) as soon as it is, or says that it is, larger than `bytes_max`."""
+    declared = head.get(CONTENT_LENGTH)
+    if declared is not None and int(declared) > bytes_max:
+        raise _too_large(int(declared), bytes_max)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):  # one piece, as nearly always
+        parts = [message.get("body", b"")]
+    else:
+        parts = await _pieces(receive, dict(message), bytes_max)
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(body) > bytes_max:
+        raise _too_large(len(body), bytes_max)
+    return body
+
+
+async def _pieces(receive: Receive, message: dict[str, object], bytes_max: int) -> list[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    while message["type"] == "http.request":
+        part = message.get("body", b"")
+        assert isinstance(part, bytes)
+        parts.append(part)
+        size += len(part)
+        if size > bytes_max:
+            raise _too_large(size, bytes_max)
+        if not message.get("more_body"):
+            return parts
+        message = dict(await receive())
+    raise ClientGone
+
+
+def _too_large(size: int, bytes_max: int) -> RequestRefused:
+    return RequestRefused(
+        413, "too_large", f"the body takes {size} bytes or more, and {bytes_max} are allowed (command_bytes_max)"
+    )

@@ -1,0 +1,43 @@
+"""The inputs as a relay uses them: single records fetched again, for what is forwarded and for dead letters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from shardlog.ports.inputs import Input
+from shardlog.relay.core import Forward, changed
+
+log = logging.getLogger("shardlog.relay")
+
+
+class RelayInputs:
+    """Inputs by their names."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self._inputs = {input.name: input for input in inputs}
+
+    def fetch(self, forward: Forward) -> bytes:
+        """The record that is to be forwarded. Raises InputChanged where the input is not there, or lacks it."""
+        try:
+            value = self._read(forward.input, forward.origin.shard, forward.offset)
+        except Exception as error:  # an input is anybody's code; it is asked again later
+            raise changed(forward, f"cannot be read ({type(error).__name__}: {error})") from error
+        if value is None:
+            raise changed(forward, "is not there" if forward.input in self._inputs else "cannot be read: no such input")
+        return value
+
+    def find(self, name: str, shard: int, offset: int) -> bytes | None:
+        """The record that a dead letter speaks of; None where the input does not give it, and the log says why."""
+        try:
+            value = self._read(name, shard, offset)
+        except Exception:
+            log.exception("input %s, shard %d: the record at offset %d cannot be read again", name, shard, offset)
+            return None
+        return value
+
+    def _read(self, name: str, shard: int, offset: int) -> bytes | None:
+        input = self._inputs.get(name)
+        for found, value in () if input is None else input.read(shard, offset, 1):
+            return value if found == offset else None
+        return None

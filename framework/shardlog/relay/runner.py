@@ -1,0 +1,231 @@
+"""The relay: reads what every shard has sent, holds it until it is received, and moves its checkpoint behind that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import msgspec
+
+from shardlog.errors import CheckpointMoved, Diverged, ShardlogError
+from shardlog.journal.reader import Reader, ReaderState, check_reach
+from shardlog.model.application import Application
+from shardlog.ports.inputs import Input
+from shardlog.ports.journal import Journal
+from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.relay import CommandDeadLetter, RelayStore
+from shardlog.ports.sends import At, SendsSource
+from shardlog.relay.core import Forward, UnderWay, forwarded_record
+from shardlog.relay.held import Held
+from shardlog.relay.inputs import RelayInputs
+from shardlog.relay.limits import RelayLimits
+from shardlog.relay.source import Source
+
+log = logging.getLogger("shardlog.relay")
+STORE = "the store"
+Received: TypeAlias = Mapping[int, Mapping[int, At]]
+
+
+class Relay(SendsSource):
+    """Carries the sends of a journal's shards. It has no thread: call `step` from one; `waiting` may come from others.
+
+    journal_id, shards: as the journal's meta record says. received: by target shard and source shard, the last send
+    that acknowledged frames have taken, as far as it is known; it is asked at each step. monotonic_ms: a clock for
+    waits. inputs: where forwarded records are fetched.
+
+    Its work is at least once and in order, and the targets make it exactly once. Two relays of one journal do no harm.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        journal_id: str,
+        shards: int,
+        application: Application,
+        store: RelayStore,
+        received: Callable[[], Received],
+        monotonic_ms: Callable[[], float],
+        inputs: Sequence[Input] = (),
+        limits: RelayLimits | None = None,
+    ) -> None:
+        self.errors: dict[str, ShardlogError] = {}
+        self._journal = journal
+        self._id = journal_id
+        self._application = application
+        self._store = store
+        self._ask = received
+        self._received: Received = {}
+        self._now_ms = monotonic_ms
+        self._inputs = RelayInputs(inputs)
+        self._limits = limits or RelayLimits()
+        self._targets = range(shards)
+        self._held = Held(shards)
+        self._share = max(1, self._limits.held_sends_max // shards), max(1, self._limits.held_bytes_max // shards)
+        self._sources: list[Source] = []
+        self._stored: dict[int, Checkpoint] = {}
+        self._letters: list[CommandDeadLetter] = []
+        self._retry_ms: dict[str, float] = {}
+        self._written_ms = monotonic_ms()
+
+    # -- what targets ask ----------------------------------------------------------------------------------------------
+    def waiting(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[bytes]:
+        return self._held.waiting(target, received, limit)
+
+    # -- what its thread does ------------------------------------------------------------------------------------------
+    def step(self) -> bool:
+        """Let go of what was received, read on where there is room, store what is to be stored.
+
+        Returns whether anything new was read. What goes wrong stands in `errors` until it goes right; it is tried again
+        after `retry_ms`, and what it does not concern goes on.
+        """
+        if not self._sources and not self._try(STORE, self._load):
+            return False
+        self._settle()
+        found = False
+        for source in self._sources:
+            found |= self._try(f"shard {source.shard}", partial(self._read, source))
+            for target in self._held.forwards(source.shard):
+                name = f"forwards of shard {source.shard} to {target}"
+                found |= self._try(name, partial(self._fetch, source.shard, target))
+        if self._letters or self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
+            self._try(STORE, self._write)
+        return found
+
+    def flush(self) -> None:
+        """Store what is to be stored now, so that a restart reads little again. Raises nothing: see `errors`."""
+        if self._sources:
+            self._settle()
+            self._try(STORE, self._write)
+
+    @property
+    def held(self) -> int:
+        """How many sends were read and are not known to be received."""
+        return self._held.sends
+
+    def behind(self) -> int:
+        """How many records are unread and sends not received, over all shards; to be called between two steps.
+
+        0: all that stood in the log at some moment of this call was read, and all that it sent was received.
+        """
+        if not self._sources:
+            return sum(self._journal.offsets(shard)[1] for shard in self._targets)
+        self._settle()
+        unread = sum(self._journal.offsets(source.shard)[1] - source.position for source in self._sources)
+        return self._held.sends + unread
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+    def _load(self) -> bool:
+        """Begin at the stored checkpoints, or at the journal's beginning. Raises Diverged where they do not fit."""
+        stored = dict(self._store.checkpoints(self._id))
+        shards = len(self._targets)
+        for shard, checkpoint in stored.items():
+            if checkpoint.shards != shards or shard >= shards:
+                why = f"the relay's checkpoint is of {checkpoint.shards} shards, and there are {shards}"
+                raise Diverged(shard, checkpoint.next, f"{why}: remove its store, it then begins at the beginning")
+        readers = (
+            Reader.from_state(ReaderState(*stored[shard])) if shard in stored else Reader(self._id, shard, shards)
+            for shard in self._targets
+        )
+        self._sources = [Source(self._application, reader) for reader in readers]
+        self._stored = stored
+        return True
+
+    def _read(self, source: Source) -> bool:
+        """Read on while there is room. Raises JournalError; what was read before it counts."""
+        _, end = self._journal.offsets(source.shard)
+        if source.position >= end:
+            check_reach(source.state, end, "the relay")
+            return False
+        if not self._has_room(source):
+            return False
+        start = source.position
+        for offset, value in self._journal.read(source.shard, start):
+            if not self._has_room(source) or source.position - start >= self._limits.read_records_max:
+                break
+            found = source.take(offset, value)
+            if found is not None:
+                self._held.put(source.shard, self._new(source, found.sends))
+                self._letters += map(self._with_original, found.letters)
+        return source.position > start
+
+    def _has_room(self, source: Source) -> bool:
+        sends, size = self._held.size(source.shard)
+        sends_max, bytes_max = self._share
+        return sends < sends_max and size < bytes_max and len(self._letters) < self._limits.held_letters_max
+
+    def _new(self, source: Source, sends: Sequence[UnderWay]) -> list[UnderWay]:
+        """Those that their targets have not received: after a restart most of what is read again was."""
+        new: list[UnderWay] = []
+        for send in sends:
+            last = self._received.get(send.target, {}).get(source.shard)
+            if last is None or send.at > last:
+                new.append(send)
+        return new
+
+    def _fetch(self, source: int, target: int) -> bool:
+        """Fetch the bytes of forwards while there is room. Raises InputChanged; what was fetched before it counts."""
+        did = False
+        while self._held.size(source).bytes < self._share[1]:
+            send = self._held.forwards(source).get(target)
+            if send is None:
+                break
+            assert isinstance(send.content, Forward)
+            value = self._inputs.fetch(send.content)
+            self._held.fetched(source, send, forwarded_record(value, send.content))
+            did = True
+        return did
+
+    def _with_original(self, letter: CommandDeadLetter) -> CommandDeadLetter:
+        if letter.payload or not letter.input:
+            return letter
+        original = self._inputs.find(letter.input, letter.position.shard, letter.input_offset)
+        cut = None if original is None else bytes(original[: self._limits.original_bytes_max])
+        return msgspec.structs.replace(letter, original=cut)
+
+    # -- what was received ---------------------------------------------------------------------------------------------
+    def _settle(self) -> None:
+        self._received = self._ask()
+        for target, received in self._received.items():
+            self._held.drop(target, received)
+        for source in self._sources:
+            source.settle(self._received)
+
+    # -- storing -------------------------------------------------------------------------------------------------------
+    def _write(self) -> bool:
+        """Letters and checkpoints in one transaction. Raises ProjectionError where the store does not take them."""
+        new = {source.shard: source.checkpoint for source in self._sources}
+        old = self._stored
+        moves = [
+            Move(old.get(shard), checkpoint)
+            for shard, checkpoint in new.items()
+            if checkpoint.next > (old[shard].next if shard in old else 0)
+        ]
+        if moves or self._letters:
+            try:
+                self._store.write(moves, self._letters)
+            except CheckpointMoved as moved:
+                log.info("%s; this relay goes on from what is stored", moved)
+                self._stored = dict(self._store.checkpoints(self._id))
+                return False
+        self._stored = old | {move.new.shard: move.new for move in moves}
+        self._letters.clear()
+        self._written_ms = self._now_ms()
+        return True
+
+    def _try(self, name: str, action: Callable[[], bool]) -> bool:
+        """Do it unless it failed a moment ago; an error is kept under its name, and said once."""
+        if self._retry_ms.get(name, 0.0) > self._now_ms():
+            return False
+        try:
+            did = action()
+        except ShardlogError as error:
+            if str(error) != str(self.errors.get(name)):
+                log.error("relay, %s: %s", name, error)
+            self.errors[name] = error
+            self._retry_ms[name] = self._now_ms() + self._limits.retry_ms
+            return False
+        if self._retry_ms.pop(name, None) is not None:
+            del self.errors[name]
+        return did

@@ -1,0 +1,1 @@
+"""Deterministic simulation: one seed decides clock, scheduling, faults and workload; the real engine runs in it."""

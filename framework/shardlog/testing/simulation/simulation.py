@@ -1,0 +1,239 @@
+"""One run: the world of a seed, step by step, until faults stop and everything comes to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import NamedTuple
+
+from shardlog.executor.shard import Mode
+from shardlog.testing.simulation.checker import Checker
+from shardlog.testing.simulation.clients import ACCOUNTS, Clients, feed_value, shard_of_account
+from shardlog.testing.simulation.environment import Environment
+from shardlog.testing.simulation.finding import Finding
+from shardlog.testing.simulation.history import History
+from shardlog.testing.simulation.plan import plan_of
+from shardlog.testing.simulation.process import Process
+from shardlog.testing.simulation.states import check_states
+
+CALM_ROUNDS_MAX = 600
+"""How many rounds a run may take to come to rest without faults."""
+
+
+class Outcome(NamedTuple):
+    """What a run was like. digest: of all logs, the same for the same seed wherever it runs."""
+
+    seed: int
+    steps: int
+    commands: int
+    acknowledged: int
+    frames: int
+    entries: int
+    crashes: int
+    digest: str
+
+
+class Simulation:
+    """The run of one seed. Raises Finding from `run` where a promise does not hold."""
+
+    def __init__(self, seed: int, keeps_trace: bool = False) -> None:
+        self.environment = environment = Environment(plan_of(seed), keeps_trace)
+        self.trace = environment.trace
+        self.history = History(environment.plan.shards)
+        self.processes: list[Process] = []
+        self.clients = Clients(environment, self.history, self._find)
+        self._started = 0
+        self._records = 0
+        self._steps = 0
+
+    def run(self) -> Outcome:
+        """From the first process to the last check."""
+        self._supervise()
+        self._go_wrong()
+        self._come_to_rest()
+        return self._check()
+
+    # -- with faults ---------------------------------------------------------------------------------------------------
+    def _go_wrong(self) -> None:
+        environment = self.environment
+        faults, plan, random = environment.faults, environment.plan, environment.random
+        moves: list[tuple[float, Callable[[], object]]] = [
+            (8, self._step_some),
+            (10 * plan.networking, environment.broker.step),
+            (3, self.clients.step),
+            (0.8, self._feed),
+            (0.3, self._supervise),
+            (0.2, self._resume),
+            (0.2, self._compare),
+            (20 * faults.crash, self._crash),
+            (20 * faults.pause, self._pause),
+            (20 * faults.wrong_start, self._start_twice),
+            (20 * faults.move, self._move),
+            (20 * faults.leader_change, environment.broker.change_leader),
+            (20 * faults.time_jump, self._jump),
+        ]
+        acts = [act for weight, act in moves if weight]
+        weights = [weight for weight, _ in moves if weight]
+        for act in random.choices(acts, weights, k=plan.steps):
+            environment.clock.pass_ms(random.random() * 2 * plan.pace_ms)
+            act()
+            self._steps += 1
+
+    def _step_some(self) -> None:
+        running = [p for p in self.processes if p.is_alive and not p.is_paused and p.executors]
+        if running:
+            process = self.environment.random.choice(running)
+            shards = list(process.executors)
+            process.step(self.environment.random.choice(shards))
+
+    def _supervise(self) -> None:
+        """The orchestrator: a process for each ordinal, and executors for the shards that it should own."""
+        environment = self.environment
+        self.processes = [process for process in self.processes if process.is_alive]
+        for ordinal in range(environment.plan.ordinals):
+            if not any(process.ordinal == ordinal for process in self.processes):
+                self._start(ordinal)
+        for process in self.processes:
+            if not process.is_paused:
+                for shard, ordinal in enumerate(environment.assigned):
+                    executor = process.executors.get(shard)
+                    if ordinal == process.ordinal and (executor is None or executor.mode is Mode.STOPPED):
+                        process.serve(shard)
+
+    def _start(self, ordinal: int) -> Process:
+        self._started += 1
+        process = Process(self.environment, ordinal, self._started)
+        self.processes.append(process)
+        self.trace.note(process.label, None, "starts, its clock %s us ahead", process.world.skew_us)
+        return process
+
+    def _start_twice(self) -> None:
+        """A second process of a name that runs, or is paused."""
+        ordinal = self.environment.random.randrange(self.environment.plan.ordinals)
+        if sum(process.ordinal == ordinal for process in self.processes) < 3:
+            process = self._start(ordinal)
+            for shard, owner in enumerate(self.environment.assigned):
+                if owner == ordinal:
+                    process.serve(shard)
+
+    def _crash(self) -> None:
+        if self.processes:
+            process = self.environment.random.choice(self.processes)
+            self.trace.note(process.label, None, "crashes")
+            process.end()
+
+    def _pause(self) -> None:
+        if self.processes:
+            process = self.environment.random.choice(self.processes)
+            process.is_paused = True
+            self.trace.note(process.label, None, "is paused")
+
+    def _resume(self) -> None:
+        for process in self.processes:
+            if process.is_paused and self.environment.random.random() < 0.5:
+                process.is_paused = False
+                self.trace.note(process.label, None, "wakes up")
+
+    def _move(self) -> None:
+        environment = self.environment
+        shard = environment.random.randrange(environment.plan.shards)
+        environment.assigned[shard] = environment.random.randrange(environment.plan.ordinals)
+        self.trace.note("operator", shard, "is given to node-%s", environment.assigned[shard])
+
+    def _jump(self) -> None:
+        self.environment.clock.pass_ms(self.environment.random.choice((100, 300, 700)))
+
+    def _feed(self) -> None:
+        """A record comes into an input, perhaps a bad one, or one of another shard."""
+        environment = self.environment
+        random, faults, shards = environment.random, environment.faults, environment.plan.shards
+        feed = random.choice(environment.feeds)
+        id = random.choice(ACCOUNTS)
+        shard = shard_of_account(id, shards)
+        known = feed.records[shard]
+        self._records += 1
+        if environment.happens(faults.bad_record):
+            shard = random.randrange(shards)
+            value = random.choice((b"no record", b"[1,2]", feed_value(random, id, f"record-{self._records:06}")))
+        elif known and feed.name.startswith("kafka:") and environment.happens(faults.repeated_record):
+            value = random.choice(known)
+        else:
+            value = feed_value(random, id, f"record-{self._records:06}")
+        feed.put(shard, value)
+
+    def _compare(self) -> None:
+        """A state that rests on acknowledged frames alone is what a replay gives."""
+        for process in self.processes:
+            check_states(self.environment, process)
+
+    def _find(self, shard: int, is_stray: bool) -> Process | None:
+        """Where a request for this shard goes: to its owner, or to any process that serves it, or did."""
+        owner = self.environment.assigned[shard]
+        able = [p for p in self.processes if shard in p.executors and (is_stray or p.ordinal == owner)]
+        return self.environment.random.choice(able) if able else None
+
+    # -- without -------------------------------------------------------------------------------------------------------
+    def _come_to_rest(self) -> None:
+        environment = self.environment
+        environment.calm_down()
+        self.trace.note("simulation", None, "faults stop")
+        kept: set[int] = set()
+        for process in self.processes:
+            process.is_paused = False
+            process.crashes.chance = 0
+            process.world.skew_us = 0
+        for process in reversed(self.processes):
+            if process.ordinal in kept:
+                process.end()
+            kept.add(process.ordinal)
+        environment.clock.pass_ms(200)
+        for turn in range(CALM_ROUNDS_MAX):
+            environment.clock.pass_ms(5)
+            self._supervise()
+            while environment.broker.is_busy:
+                environment.broker.step()
+            moved = [p.step(shard) for p in self.processes for shard in list(p.executors)]
+            if turn % 20 == 0 and not self.clients.settle():
+                continue
+            if not any(moved) and self._is_at_rest():
+                return
+        raise Finding(f"it does not come to rest: {self._unrest()}")
+
+    def _is_at_rest(self) -> bool:
+        return (
+            all(operation.is_settled for operation in self.history.operations)
+            and not self.environment.broker.is_busy
+            and all(self._is_served(shard) for shard in range(self.environment.plan.shards))
+        )
+
+    def _is_served(self, shard: int) -> bool:
+        owner = self.environment.assigned[shard]
+        modes = [p.executors[shard].mode for p in self.processes if p.ordinal == owner and shard in p.executors]
+        return modes == [Mode.SERVING]
+
+    def _unrest(self) -> str:
+        modes = [f"{p.label} shard {s}: {e.mode.value}" for p in self.processes for s, e in p.executors.items()]
+        waiting = [operation.key for operation in self.history.operations if not operation.is_settled]
+        return f"{', '.join(modes)}; {len(waiting)} commands have no final answer: {waiting[:3]}"
+
+    def _check(self) -> Outcome:
+        environment = self.environment
+        logs = [partition.values for partition in environment.broker.partitions]
+        checker = Checker(self.history, environment.feeds, logs, is_at_rest=True)
+        checker.check()
+        for process in self.processes:
+            check_states(environment, process, checker.books)
+        digest = blake2b(digest_size=16)
+        for log in logs:
+            for value in log:
+                digest.update(value)
+        return Outcome(
+            seed=environment.plan.seed,
+            steps=self._steps,
+            commands=len(self.history.operations),
+            acknowledged=sum(a.outcome is not None for a in self.history.attempts),
+            frames=sum(len(frames) for frames in checker.frames),
+            entries=checker.entries,
+            crashes=self._started - len(self.processes),
+            digest=digest.hexdigest(),
+        )

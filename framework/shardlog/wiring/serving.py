@@ -1,0 +1,178 @@
+"""All roles in one process, behind HTTP: what `shardlog dev` runs, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+
+from shardlog.errors import ConfigurationError
+from shardlog.executor.limits import Limits
+from shardlog.gateway.app import Gateway
+from shardlog.model.application import Application
+from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
+from shardlog.wiring.embedded import SHARDS, Embedded
+
+DRAIN_SECONDS = 30
+"""How long requests that are under way may take once the process is told to end."""
+KEEP_ALIVE_SECONDS = 60
+"""How long a connection may stay without a request."""
+BACKLOG = 1_024
+"""Connections that wait to be accepted."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Listening(NamedTuple):
+    """Where the process can be reached. journal: the id of the journal that it serves."""
+
+    host: str
+    port: int
+    journal: str
+
+    @property
+    def url(self) -> str:
+        """Without a path."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def serve(
+    application: Application,
+    directory: Path,
+    *,
+    shards: int = SHARDS,
+    limits: Limits | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_remote: bool = False,
+    announce: Callable[[Listening], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; then finish what was taken, and return. A second signal ends the process at once,
+    which the journal survives as it survives a crash.
+
+    host, port: 0 is a free port. allow_remote: other hosts than this one may connect; there is no authentication.
+    announce: called once requests are taken. To be called in the main thread. Raises ConfigurationError for an address
+    that cannot be had, and what entering `Embedded` raises.
+    """
+    limits = limits or Limits()
+    if not allow_remote:
+        refuse_remote(host)
+    with bound(host, port) as listener, Embedded(application, directory, shards=shards, limits=limits) as engine:
+        address = Listening(host, listener.getsockname()[1], engine.meta.journal)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            hosts = None if allow_remote else LOOPBACK_HOSTS
+            runner.run(_serve(engine, limits, listener, hosts, lambda: announce(address)))
+
+
+def refuse_remote(host: str) -> None:
+    """Raises ConfigurationError for a host that others could reach."""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    if host != "localhost":
+        raise ConfigurationError(
+            f"host {host!r} can be reached from elsewhere, and there is no authentication: take 127.0.0.1, or allow it "
+            "with --allow-remote in a network of which you trust every member"
+        )
+
+
+@contextlib.contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket at this address, before anything else is opened. Raises ConfigurationError where it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(f"{host}:{port} is no address to listen at: {error}") from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except (OSError, OverflowError) as error:
+            raise ConfigurationError(
+                f"{host}:{port} cannot be had: {error}; take another port, or 0 for a free one"
+            ) from error
+        yield listener
+
+
+async def _serve(
+    engine: Embedded,
+    limits: Limits,
+    listener: socket.socket,
+    hosts: frozenset[str] | None,
+    announce: Callable[[], None],
+) -> None:
+    with contextlib.ExitStack() as closing:
+        tables = None
+        if engine.application.projections:
+            tables = EmbeddedTables(engine)
+            closing.callback(tables.close)
+        gateway = Gateway(EmbeddedShards(engine), tables, limits, hosts)
+        server = _Server(gateway, announce)
+
+        def end() -> None:
+            _leave_signals()
+            gateway.drain()
+            server.should_exit = True
+
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, end)
+        await server.serve(sockets=[listener])
+
+
+def _leave_signals() -> None:
+    """From here on a signal does what it does to any process."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the server alone, and without its own log format."""
+
+    def __init__(self, gateway: Gateway, announce: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                gateway,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+        self._announce = announce
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self._announce()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one for this platform."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,93 @@
+"""The folder of objects keeps the object store's contract, and says what is wrong with its disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.errors import ObjectStoreFailed
+from shardlog.ports.objects import ObjectStore
+from shardlog.testing.contracts.objects import ObjectStoreContract
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.errors import ObjectStoreFailed
+store = FilesystemObjects(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    store.put("a/large", [b"x" * 60_000] * 4)
+except ObjectStoreFailed as error:
+    print(error)
+store.put("a/small", [b"x"])
+"""
+HALF_WRITTEN = """
+import os, signal, sys
+from pathlib import Path
+from shardlog.adapters.filesystem.objects import FilesystemObjects
+def chunks():
+    yield b"x" * 100
+    os.kill(os.getpid(), signal.SIGKILL)
+FilesystemObjects(Path(sys.argv[1])).put("a/b", chunks())
+"""
+
+
+class TestFilesystemObjects(ObjectStoreContract):
+    @pytest.fixture(autouse=True)
+    def _directory(self, tmp_path: Path) -> None:
+        self.directory = tmp_path / "objects"
+
+    def open(self) -> ObjectStore:
+        return FilesystemObjects(self.directory)
+
+
+def incoming(directory: Path) -> list[str]:
+    return os.listdir(directory / ".incoming")
+
+
+def test_what_a_killed_process_left_half_written_is_not_seen_and_is_swept(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(tmp_path)], check=False)
+    assert done.returncode == -9
+    assert len(incoming(tmp_path)) == 1
+    store = FilesystemObjects(tmp_path)
+    assert store.list("") == []
+    store.put("a/b", [b"whole"])
+    assert incoming(tmp_path) == []
+
+
+def test_what_another_process_is_writing_is_not_swept(tmp_path: Path) -> None:
+    def chunks() -> list[bytes]:
+        FilesystemObjects(tmp_path).put("b", [b"2"])
+        return [b"1"]
+
+    def lazily():  # type: ignore[no-untyped-def]
+        yield from chunks()
+
+    FilesystemObjects(tmp_path).put("a", lazily())
+    assert [stored.key for stored in FilesystemObjects(tmp_path).list("")] == ["a", "b"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert "'a/large' cannot be written: File too large" in done.stdout
+    assert [stored.key for stored in FilesystemObjects(tmp_path).list("")] == ["a/small"]
+    assert incoming(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ObjectStoreFailed, match="'a' cannot be written: Not a directory.*file"):
+        FilesystemObjects(tmp_path / "file" / "objects").put("a", [b"1"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_without_permission_is_said(tmp_path: Path) -> None:
+    (tmp_path / "objects").mkdir(mode=0o500)
+    with pytest.raises(ObjectStoreFailed, match="'a' cannot be written: Permission denied"):
+        FilesystemObjects(tmp_path / "objects").put("a", [b"1"])
