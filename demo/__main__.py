@@ -10,9 +10,10 @@ import time
 from rich.console import Console
 
 from demo.application import MONTHS, SHARDS, directory_of
-from demo.checks import rebuild_differs, walk_chain
+from demo.chain import chain_differences
 from demo.feed import FlightsFeed
 from demo.job import progress_bars, run
+from demo.rebuilding import rebuild_differs
 from demo.report import print_report
 from projections.flights import flights as tables
 from shardlog.errors import ShardlogError
@@ -48,12 +49,12 @@ def _demo(console: Console, months: int) -> int:
     with progress_bars() as progress:
         run(feed, directory, progress)
     print_report(directory / "projections.sqlite", console)
-    proven = _prove(console, months)
+    proven = _prove(console, months, feed.total())
     console.print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if proven else 1
 
 
-def _prove(console: Console, months: int) -> bool:
+def _prove(console: Console, months: int, commands: int) -> bool:
     """Three checks; the one that counts again from the CSV files runs beside the other two, in a process of its own."""
     directory = directory_of(months)
     command = [sys.executable, "-m", "demo.proof", str(directory / "projections.sqlite"), str(months)]
@@ -61,18 +62,18 @@ def _prove(console: Console, months: int) -> bool:
         console.status("counting again from the CSV files, walking the chain, rebuilding a projection"),
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as counting,  # noqa: S603  # our own module
     ):
-        chain = walk_chain(directory)
+        chain, broken = chain_differences(directory, tables, commands)
         differing = rebuild_differs(directory, tables)
         differences = counting.communicate()[0].splitlines()
     if counting.returncode and not differences:
         differences = [f"the count ended with exit code {counting.returncode}; what it says stands above"]
-    for line in differences[:DIFFERENCES_SHOWN]:
+    for line in differences[:DIFFERENCES_SHOWN] + broken + [f"table {name}, built again" for name in differing]:
         console.print(f"[red]differs[/] {line}", highlight=False)
     _say(console, not differences, "every row of the tables equals what the CSV files give")
-    invalid = chain.invalid or 0
-    _say(console, True, f"the hash chain holds over {chain.frames:,} frames; records that do not count: {invalid}")
+    held = f"{chain.frames:,} frames with {chain.entries:,} commands; records that do not count: {chain.invalid:,}"
+    _say(console, not broken, f"the hash chain leads to where the tables stand, over {held}")
     _say(console, not differing, f"a rebuild of projection {tables.name!r} from nothing gives the same rows")
-    return not differences and not differing
+    return not (differences or broken or differing)
 
 
 def _say(console: Console, holds: bool, text: str) -> None:

@@ -73,6 +73,10 @@ class InvalidToken(ShardlogError, ValueError):
     """A text that is no consistency token; the caller must act."""
 
 
+class NotServing(ShardlogError, RuntimeError):
+    """An engine was used before it was opened; nothing was done, and the caller must act."""
+
+
 class StreamUnreadable(ShardlogError):
     """A stream's state could not be read now: its shard is not served, or nothing can stand at that address."""
 

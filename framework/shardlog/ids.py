@@ -28,7 +28,11 @@ def is_stream_id(id: str) -> bool:
 
 
 def check_stream_id(id: str, category: str) -> None:
-    """Refuse a text that is no stream id. Raises InvalidId."""
+    """Refuse what is no stream id. Raises InvalidId."""
+    if not isinstance(id, str):
+        raise InvalidId(
+            f"{id!r} is no id for {category!r}: an id is a str, as in 'north:1', and not {type(id).__name__}"
+        )
     if not is_stream_id(id):
         hint = f"; write {id.replace('/', ':')!r}" if "/" in id and is_stream_id(id.replace("/", ":")) else ""
         shown = id if len(id) <= STREAM_ID_CHARACTERS_MAX else f"{id[:40]}... ({len(id)} characters)"
@@ -40,7 +44,7 @@ def check_stream_id(id: str, category: str) -> None:
 
 def is_command_id(id: str) -> bool:
     """Whether the text is a command id: 1 to 128 printable characters."""
-    return 0 < len(id) <= COMMAND_ID_CHARACTERS_MAX and id.isprintable()
+    return isinstance(id, str) and 0 < len(id) <= COMMAND_ID_CHARACTERS_MAX and id.isprintable()
 
 
 def uuid8(*parts: bytes | str | int) -> str:

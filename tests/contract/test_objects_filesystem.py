@@ -82,7 +82,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ObjectStoreFailed, match="'a' cannot be written: Not a directory.*file"):
+    with pytest.raises(ObjectStoreFailed, match=r"'a' cannot be written: Not a directory.*file"):
         FilesystemObjects(tmp_path / "file" / "objects").put("a", [b"1"])
 
 

@@ -314,4 +314,117 @@ def test() -> None:
         mypy=None,
         pyright=None,
     ),
+    Mistake(
+        name="engine_code_at_run_time",
+        code="""\
+plain = Aggregate("plain", initial=Account())
+@plain.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    reject("expired", "too late")
+@plain.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+def test() -> None:
+    given(plain).when(Deposit(amount=1)).then_rejected("expired")
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: Deposit was rejected with the code 'expired': the engine itself rejects with it, "
+            "and a caller "
+            "could not tell them apart: take another"
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="code_that_is_a_sentence",
+        code="""\
+plain = Aggregate("plain", initial=Account())
+@plain.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    reject("Too late", "come tomorrow")
+@plain.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+def test() -> None:
+    given(plain).when(Deposit(amount=1)).then_rejected("Too late")
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: Deposit was rejected with the code 'Too late': a code is snake case, a-z 0-9 _ "
+            "from a letter on, "
+            "and of 1 to 64 characters"
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="decide_returns_a_list_ok",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> list[Deposited]:
+    return [Deposited(amount=1)] * command.amount
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+def test() -> None:
+    given(account).when(Deposit(amount=2)).then(Deposited(amount=1), Deposited(amount=1))
+""",
+        seen_by=None,
+        message=None,
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="sends_no_command",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+gifts = ProcessManager("gifts")
+@gifts.on
+def gift(event: Deposited, recorded: Recorded) -> Sends:
+    return account.send(recorded.id, Deposit)
+def test() -> None:
+    bank = Domain("bank", aggregates=[account], process_managers=[gifts])
+    Scenario(bank).when(account.stream("a"), Deposit(amount=1))
+""",
+        seen_by="kit",
+        message=("DomainError: aggregate 'account' is sent Deposit, which is no command: write `Deposit(...)`"),
+        mypy=(
+            'Argument 2 to "send" of "Aggregate" has incompatible type "type[Deposit]"; expected "ACommand"  [arg-type]'
+        ),
+        pyright=(
+            'Argument of type "type[Deposit]" cannot be assigned to parameter "command" of type '
+            '"ACommand" in function "send"'
+        ),
+    ),
+    Mistake(
+        name="forgotten_return_in_a_process_manager",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+gifts = ProcessManager("gifts")
+@gifts.on
+def gift(event: Deposited, recorded: Recorded) -> Sends:
+    account.send(recorded.id, Deposit(amount=1))
+def test() -> None:
+    bank = Domain("bank", aggregates=[account], process_managers=[gifts])
+    Scenario(bank).when(account.stream("a"), Deposit(amount=1))
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: gift (forgotten_return_in_a_process_manager.py:8) calls send and returned None: a forgotten "
+            "`return`?"
+        ),
+        mypy="Missing return statement  [return]",
+        pyright=None,
+    ),
 )

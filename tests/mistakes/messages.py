@@ -213,4 +213,162 @@ account.stream('acme:..')
         mypy=None,
         pyright=None,
     ),
+    Mistake(
+        name="mapping_with_int_keys",
+        code="""\
+class Counted(AEvent):
+    seats: Mapping[int, str]
+account.ignores(Counted)
+""",
+        seen_by="import",
+        message=(
+            "DomainError: Counted.seats is a Mapping whose keys are int: keys are text in JSON, and are "
+            "sorted as text. "
+            "Write `Mapping[str, ...]`, or a tuple of structs."
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="mapping_with_keys_of_an_enum_inside_a_struct",
+        code="""\
+import msgspec
+from enum import Enum
+class Seat(Enum):
+    WINDOW = 1
+class Plan(msgspec.Struct, frozen=True):
+    prices: Mapping[str, Mapping[Seat, int]]
+class Counted(AEvent):
+    plans: tuple[Plan, ...]
+account.ignores(Counted)
+""",
+        seen_by="import",
+        message=(
+            "DomainError: Counted.plans is a Mapping whose keys are Seat: keys are text in JSON, and are "
+            "sorted as text. "
+            "Write `Mapping[str, ...]`, or a tuple of structs."
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="mapping_with_text_keys_ok",
+        code="""\
+class Counted(AEvent):
+    refused: Mapping[Refused, int]
+    seats: Mapping[str, Mapping[str, int]]
+account.ignores(Counted)
+""",
+        seen_by=None,
+        message=None,
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="mapping_of_anything",
+        code="""\
+class Counted(AEvent):
+    seats: Mapping
+account.ignores(Counted)
+""",
+        seen_by="import",
+        message=("DomainError: Counted.seats is a Mapping of anything: annotate it Mapping[str, X]."),
+        mypy='Missing type arguments for generic type "Mapping"  [type-arg]',
+        pyright=None,
+    ),
+    Mistake(
+        name="naive_datetime",
+        code="""\
+class Booked(AEvent):
+    departs: tuple[datetime, ...] | None
+account.ignores(Booked)
+""",
+        seen_by="import",
+        message=(
+            "DomainError: Booked.departs is a datetime that may lack its time zone, and would be another instant on "
+            "another host: annotate it AwareDatetime, as in `from shardlog import AwareDatetime`."
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="naive_value",
+        code="""\
+class Booked(AEvent):
+    departs: AwareDatetime
+account.ignores(Booked)
+def test() -> None:
+    given(account, Booked(departs=datetime(2026, 1, 1)))
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: Booked(departs=datetime.datetime(2026, 1, 1, 0, 0)) does not survive the codec: Expected "
+            "`datetime` with a timezone component - at `$.departs`"
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="class_as_initial_state",
+        code="""\
+class Bad(State):
+    owner: str
+    balance: int = 0
+bad = Aggregate("bad", initial=Bad)
+""",
+        seen_by="import",
+        message=(
+            "DomainError: aggregate 'bad': initial=Bad is a class, and must be the state of a stream without events: "
+            "write `initial=Bad()`, and give owner a default, or a value there"
+        ),
+        mypy='Value of type variable "S" of "Aggregate" cannot be "type[Bad]"  [type-var]',
+        pyright=(
+            'Argument of type "type[Bad]" cannot be assigned to parameter "initial" of type '
+            '"S@Aggregate" in function "__init__"'
+        ),
+    ),
+    Mistake(
+        name="event_as_initial_state",
+        code="""\
+bad = Aggregate("bad", initial=Deposited(amount=1))
+""",
+        seen_by="import",
+        message=("DomainError: aggregate 'bad': initial=Deposited(amount=1) is no State: derive its class from State"),
+        mypy='Value of type variable "S" of "Aggregate" cannot be "Deposited"  [type-var]',
+        pyright=(
+            'Argument of type "Deposited" cannot be assigned to parameter "initial" of type '
+            '"S@Aggregate" in function "__init__"'
+        ),
+    ),
+    Mistake(
+        name="id_that_is_no_text",
+        code="""\
+account.stream(5)
+""",
+        seen_by="import",
+        message=("InvalidId: invalid_id: 5 is no id for 'account': an id is a str, as in 'north:1', and not int"),
+        mypy=('Argument 1 to "stream" of "Aggregate" has incompatible type "int"; expected "str"  [arg-type]'),
+        pyright='"Literal[5]" is not assignable to "str"',
+    ),
+    Mistake(
+        name="wrong_value_in_a_command",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+def test() -> None:
+    given(account).when(Deposit(amount="five")).then(Deposited(amount=5))
+""",
+        seen_by="kit",
+        message=(
+            "AssertionError: expected events, but the command was rejected: invalid_command: Deposit: "
+            "Expected `int`, got "
+            "`str` - at `$.amount`: 'five'"
+        ),
+        mypy='Argument "amount" to "Deposit" has incompatible type "str"; expected "int"  [arg-type]',
+        pyright='"Literal[\'five\']" is not assignable to "int"',
+    ),
 )

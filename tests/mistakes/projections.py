@@ -138,4 +138,123 @@ def test() -> None:
         mypy=None,
         pyright=None,
     ),
+    Mistake(
+        name="forgotten_return_in_a_projection",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+class Balance(Row):
+    account: Key[str]
+    balance: int = 0
+balances = Projection("balances", rows=[Balance])
+@balances.on
+def up(event: Deposited, recorded: Recorded) -> Changes:
+    increment(Balance, recorded.id, balance=event.amount)
+def test() -> None:
+    came = on(account.stream("a"), Deposited(amount=1))
+    project(balances, came).then_rows(Balance(account="a", balance=1))
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: up (forgotten_return_in_a_projection.py:11) calls increment and returned None: a forgotten "
+            "`return`?"
+        ),
+        mypy="Missing return statement  [return]",
+        pyright=None,
+    ),
+    Mistake(
+        name="update_of_a_row_that_is_not_there",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+class Balance(Row):
+    account: Key[str]
+    balance: int = 0
+balances = Projection("balances", rows=[Balance])
+@balances.on
+def up(event: Deposited, recorded: Recorded) -> Changes:
+    return update(Balance, recorded.id, balance=add(event.amount))
+def test() -> None:
+    came = on(account.stream("a"), Deposited(amount=1))
+    project(balances, came).then_rows(Balance(account="a", balance=1))
+""",
+        seen_by="kit",
+        message=(
+            "AssertionError: \n  expected [\"Balance(account='a', balance=1)\"]\n  got      []\n  up "
+            "(update_of_a_row_that_is_not_there.py:11)"
+            " changed nothing: there was no Balance('a',) to update. `put` it first, or use `increment`, which inserts."
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="row_that_is_not_named",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+class Balance(Row):
+    account: Key[str]
+    balance: int = 0
+class Total(Row):
+    day: Key[str]
+    amount: int = 0
+balances = Projection("balances", rows=[Balance])
+@balances.on
+def up(event: Deposited, recorded: Recorded) -> Changes:
+    return increment(Total, "today", amount=1)
+def test() -> None:
+    project(balances, on(account.stream("a"), Deposited(amount=1)))
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: Total: projection 'balances' has no such row. Name it there: `Projection('balances', "
+            "rows=[Balance, Total])`"
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
+        name="row_that_is_not_named_in_an_application",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+class Balance(Row):
+    account: Key[str]
+    balance: int = 0
+class Total(Row):
+    day: Key[str]
+    amount: int = 0
+balances = Projection("balances", rows=[Balance])
+def totals(amount: int) -> Changes:
+    return [increment(Total, "today", amount=amount) for _ in range(1)]
+@balances.on
+def up(event: Deposited, recorded: Recorded) -> Changes:
+    return totals(1)
+app = Application([Domain("bank", aggregates=[account])], [balances])
+""",
+        seen_by="import",
+        message=(
+            "DomainError: the application has 1 problem(s):\n- up "
+            "(row_that_is_not_named_in_an_application.py:16) writes Total: projection "
+            "'balances' has no such row. Name it there: `Projection('balances', rows=[Balance, Total])`"
+        ),
+        mypy=None,
+        pyright=None,
+    ),
 )

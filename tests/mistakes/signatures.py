@@ -246,4 +246,55 @@ def refused(rejected: Rejected[Deposit]) -> Changes:
             '"function" of type "RejectionHandler" in function "on_rejected"'
         ),
     ),
+    Mistake(
+        name="decides_with_parentheses",
+        code="""\
+@account.decides()
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+""",
+        seen_by="import",
+        message=(
+            "DomainError: @account.decides registers a function, and got nothing: write `@account.decides`, without "
+            "parentheses, on the line above its `def`"
+        ),
+        mypy='Too few arguments for "decides" of "Aggregate"  [call-arg]',
+        pyright="Expected 1 more positional argument",
+    ),
+    Mistake(
+        name="on_with_an_event",
+        code="""\
+gifts = ProcessManager("gifts")
+@gifts.on(Deposited)
+def gift(event: Deposited, recorded: Recorded) -> Sends:
+    return None
+""",
+        seen_by="import",
+        message=(
+            "DomainError: @gifts.on registers a function, and got Deposited: write `@gifts.on`, without parentheses, "
+            "on the line above its `def`"
+        ),
+        mypy="Too few arguments  [call-arg]",
+        pyright="Expected 1 more positional argument",
+    ),
+    Mistake(
+        name="ignores_a_value",
+        code="""\
+account.ignores(Deposited(amount=1))
+""",
+        seen_by="import",
+        message=(
+            "DomainError: ignores() of aggregate 'account' takes classes of events, as in "
+            "`ignores(Deposited)`, and got "
+            "Deposited(amount=1)"
+        ),
+        mypy=(
+            'Argument 1 to "ignores" of "Aggregate" has incompatible type "Deposited"; expected '
+            '"type[AEvent]"  [arg-type]'
+        ),
+        pyright=(
+            'Argument of type "Deposited" cannot be assigned to parameter "events" of type '
+            '"type[AEvent]" in function "ignores"'
+        ),
+    ),
 )

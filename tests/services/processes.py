@@ -36,11 +36,13 @@ class Said(NamedTuple):
 class BankProcess:
     """One process; what it says is read line by line."""
 
+    module = "tests.services.bank_process"
+
     def __init__(self, directory: Path, run: int, *mode: str) -> None:
         self.said: list[Said] = []
         self.words: list[str] = []
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.services.bank_process", str(directory), str(run), *mode],
+            [sys.executable, "-m", self.module, str(directory), str(run), *mode],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,

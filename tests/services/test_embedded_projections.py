@@ -17,11 +17,9 @@ from shardlog import (
     Event,
     Key,
     Personal,
-    ProcessManager,
     Projection,
     Recorded,
     Row,
-    Sends,
     State,
     increment,
 )
@@ -139,16 +137,3 @@ def test_personal_fields_are_refused_where_nothing_can_seal_them(tmp_path: Path)
     application = Application([Domain("people", aggregates=[person])], has_key_store=True)
     with pytest.raises(ConfigurationError, match="no key store"):
         Embedded(application, tmp_path)
-
-
-def test_an_engine_that_carries_no_sends_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    manager = ProcessManager("echo")
-
-    @manager.on
-    def again(event: Counted, recorded: Recorded) -> Sends:
-        return counter.send("b", Count(by=event.by)) if recorded.id == "a" else None
-
-    application = Application([Domain("counting", aggregates=[counter], process_managers=[manager])])
-    with caplog.at_level(logging.WARNING):
-        Embedded(application, tmp_path)
-    assert "process manager echo" in caplog.text

@@ -103,6 +103,8 @@ def test_money_adds_up(left: list[Left]) -> None:
                 sign = {
                     "Deposited": 1,
                     "TransferReceived": 1,
+                    "PaymentReceived": 1,
+                    "PaymentReturned": 1,
                     "TransferSent": -1,
                     "Withdrawn": -1,
                     "PaymentStarted": -1,
@@ -131,7 +133,10 @@ def test_a_restart_serves_the_replayed_state_and_repeats_get_their_first_answers
 ) -> None:
     directory, said = killed
     with Embedded(application, directory, shards=SHARDS, projects=False) as engine:
-        for number, shard in enumerate(left):
+        engine.wait_for_sends()
+    at_rest = left_in(directory)
+    with Embedded(application, directory, shards=SHARDS, projects=False) as engine:
+        for number, shard in enumerate(at_rest):
             live = engine.executor._shards[number]._core.state
             assert everything(live) == everything(shard.state)
         repeated = Counter(id for _, id, *_ in said)
@@ -167,6 +172,7 @@ def rows(directory: Path) -> dict[str, list[tuple[object, ...]]]:
 def test_projections_kept_over_kills_equal_a_fresh_rebuild(killed: tuple[Path, list[Said]]) -> None:
     directory = killed[0]
     with Embedded(application, directory, shards=SHARDS) as engine:
+        engine.wait_for_sends()
         engine.wait_for_projections()
     kept = rows(directory)
     assert any(kept.values())

@@ -18,6 +18,8 @@ def with_value(error: msgspec.ValidationError, data: bytes) -> str:
 
     The text alone where it names no single value. What was sent is shown as it is: not for values about persons.
 
+    >>> import msgspec
+    >>> from shardlog.codec.places import with_value
     >>> class Deposit(msgspec.Struct):
     ...     amount: int
     >>> data = b'{"amount":"five"}'

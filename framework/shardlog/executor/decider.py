@@ -22,7 +22,7 @@ from shardlog.executor.entries import Entries
 from shardlog.executor.limits import Limits
 from shardlog.executor.nesting import is_nested_deeper
 from shardlog.executor.reading import found
-from shardlog.executor.registry import BUCKET_MASK, Category, Handler, Slot
+from shardlog.executor.registry import BUCKET_MASK, Category, Handler
 from shardlog.executor.repeats import Repeats
 from shardlog.executor.requests import NOT_DECODED, CommandRecord, Read, Request, Waiting, decode_record, validated
 from shardlog.executor.sends import Arrival, arrival
@@ -34,6 +34,7 @@ from shardlog.model.context import Context
 from shardlog.model.messages import Command, Event
 from shardlog.model.upcasting import as_events
 from shardlog.sharding import routing_key, shard_of
+from shardlog.snapshots.slot import Slot
 
 MANAGER_CHANNEL = "manager"
 _COMMAND_ID = f"a command id is 1 to {COMMAND_ID_CHARACTERS_MAX} printable characters"
@@ -171,7 +172,7 @@ class Decider:
         """The typed command. Raises EngineRejection `invalid_command`."""
         if not is_command_id(record.command_id):
             raise EngineRejection("invalid_command", _COMMAND_ID)
-        if is_nested_deeper(record.payload, self._nesting_max):
+        if (handler.is_recursive or record.origin is not None) and is_nested_deeper(record.payload, self._nesting_max):
             raise EngineRejection(
                 "invalid_command",
                 f"{record.category}/{record.command}: its payload is nested more than {self._nesting_max} levels deep "

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from shardlog.errors import EngineRejection, ShardlogError
-from shardlog.executor.registry import EventType, Handler, Slot
+from shardlog.executor.registry import EventType, Handler
 from shardlog.executor.requests import CommandRecord, Request
 from shardlog.model.messages import Command, Event
+from shardlog.snapshots.slot import Slot
 
 log = logging.getLogger("shardlog.executor")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from shardlog.executor.registry import Category, Slot
+from shardlog.executor.registry import Category
 from shardlog.executor.requests import Found, Request, Waiting
 from shardlog.journal.records import frame_pieces
 from shardlog.model.outcomes import Outcome
 from shardlog.ports.sends import At
+from shardlog.snapshots.slot import Slot
 
 
 class Known(NamedTuple):

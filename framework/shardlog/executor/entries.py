@@ -98,7 +98,8 @@ class Entries:
         message = str(rejection.message)[:MESSAGE_CHARACTERS_MAX]
         details = rejection.details if isinstance(rejection, WrongVersion) else None
         is_business = not isinstance(rejection, EngineRejection)
-        if not (is_business or code in RECORDED_ENGINE_CODES or decision.source is not None):
+        is_carried = decision.source is not None or record.origin is not None
+        if not (is_business or code in RECORDED_ENGINE_CODES or is_carried):
             if decision.request is not None:
                 self.answered(decision.request, code, message, details)
             return

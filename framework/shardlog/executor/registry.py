@@ -6,7 +6,7 @@ Built once a shard: the definitions are shared, the buckets are the shard's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -18,12 +18,10 @@ from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
 from shardlog.model.messages import Command, Event, State
 from shardlog.model.process import ProcessManager
-from shardlog.snapshots.slot import Slot as StreamSlot
+from shardlog.snapshots.slot import Slot
 
 BUCKETS = 1024
 BUCKET_MASK = BUCKETS - 1
-Slot: TypeAlias = StreamSlot[State]
-"""One stream: its version and its state."""
 
 
 class EventType(msgspec.Struct, frozen=True, gc=False):
@@ -42,8 +40,8 @@ class EventType(msgspec.Struct, frozen=True, gc=False):
 class Category(msgspec.Struct, eq=False):
     """One aggregate and the streams of this shard that belong to it.
 
-    held: a byte a bucket; where it is not 0, a snapshot that is being written holds the bucket, so it is copied before a
-    write (`own`).
+    held: a byte a bucket; where it is not 0, a snapshot that is being written holds the bucket, so it is copied
+    before a write (`own`).
     """
 
     name: str
@@ -83,8 +81,9 @@ class Category(msgspec.Struct, eq=False):
 class Handler(msgspec.Struct, frozen=True, eq=False):
     """What decides one command.
 
-    wants_context: a third argument. returns_nothing: None is an answer it declares. check: CRC-32 of the command's
-    name and a zero byte, which the payload's check goes on from.
+    wants_context: a third argument. returns_nothing: None is an answer it declares. is_recursive: the command's type
+    sets no bound to its nesting. check: CRC-32 of the command's name and a zero byte, which the payload's check goes on
+    from.
     """
 
     category: Category
@@ -93,6 +92,7 @@ class Handler(msgspec.Struct, frozen=True, eq=False):
     wants_context: bool
     returns_nothing: bool
     is_transaction: bool
+    is_recursive: bool
     check: int
 
 
@@ -158,6 +158,7 @@ def _handlers(category: Category) -> dict[str, Handler]:
             wants_context=decision is None or decision.wants_context,
             returns_nothing=decision is None or None in decision.returns,
             is_transaction=decision is None,
+            is_recursive=is_recursive(command),
             check=crc32(name.encode() + b"\0"),
         )
     return found

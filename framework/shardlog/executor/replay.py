@@ -9,7 +9,7 @@ import msgspec
 
 from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import ReplayFailed
-from shardlog.executor.registry import BUCKET_MASK, Category, Slot, event_records
+from shardlog.executor.registry import BUCKET_MASK, Category, event_records
 from shardlog.executor.state import ShardState
 from shardlog.executor.window import COUNTED_CHANNEL, TIMED_CHANNELS, Place, window_key
 from shardlog.ids import time_in_id
@@ -18,6 +18,7 @@ from shardlog.journal.undecoded import undecoded
 from shardlog.model.messages import Event, State
 from shardlog.model.upcasting import upcast
 from shardlog.ports.sends import At
+from shardlog.snapshots.slot import Slot
 
 
 class EventReplay(msgspec.Struct, frozen=True, gc=False, eq=False):

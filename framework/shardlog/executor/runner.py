@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
 from shardlog.errors import AppendFailed, ShardlogError
 from shardlog.executor.interpreter import tune_for_serving
 from shardlog.executor.requests import Waiting
 from shardlog.executor.shard import Mode, ShardExecutor
 from shardlog.ports.sends import At
+from shardlog.snapshots.keys import SnapshotKey
 
 log = logging.getLogger("shardlog.executor")
 LOOK_SECONDS = 0.1
@@ -92,6 +94,10 @@ class Executor:
     def modes(self) -> dict[int, str]:
         """By shard, where it is on its way."""
         return {number: shard.mode.value for number, shard in sorted(self._shards.items())}
+
+    def snapshots(self) -> list[Callable[[], Future[SnapshotKey]]]:
+        """What asks each shard for a snapshot. From any thread."""
+        return [shard.snapshot for shard in self._shards.values()]
 
     def describe(self) -> str:
         """Where each shard is, for messages."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from enum import Enum
 from typing import NamedTuple
 
-from shardlog.errors import Truncated
+from shardlog.errors import ConfigurationError, HistoryMissing, Truncated
 from shardlog.executor.answers import Answers
 from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
@@ -21,12 +22,14 @@ from shardlog.executor.inputs import ShardInputs
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
 from shardlog.executor.requests import Waiting
+from shardlog.executor.snapshotting import Snapshotting
 from shardlog.journal.effects import Acknowledged, Effect, Failed, Fenced, Owner, Passed, PendingFrame, ReadBack, Replay
 from shardlog.journal.envelope import body_of
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal, Report, Writer
 from shardlog.ports.sends import At, SendsSource
+from shardlog.snapshots.keys import SnapshotKey
 
 log = logging.getLogger("shardlog.executor")
 
@@ -73,6 +76,7 @@ class ShardExecutor:
         accepted_inputs: Sequence[str] = (),
         is_assigned: Callable[[], bool] = lambda: True,
         sends: SendsSource | None = None,
+        snapshots: Snapshotting | None = None,
     ) -> None:
         self.number = core.shard.number
         self.mode = Mode.REPLAYING
@@ -85,6 +89,7 @@ class ShardExecutor:
         self._world = world
         self._inputs = ShardInputs(self.number, inputs, accepted_inputs)
         self._sends = sends
+        self._snapshots = snapshots
         self._is_assigned = is_assigned
         self._replay = FrameReplay(core.state, core.shard.journal, self.number)
         self._answers = Answers(core.state, self._replay, core.shard, self._body_at)
@@ -121,6 +126,17 @@ class ShardExecutor:
     def _has_stopped(self) -> bool:
         return self.mode is Mode.STOPPED
 
+    def snapshot(self) -> Future[SnapshotKey]:
+        """Want a snapshot of at least what is acknowledged now. From any thread; no command waits for it.
+
+        The future fails with SnapshotFailed. Raises ConfigurationError where there is no store for snapshots.
+        """
+        if self._snapshots is None:
+            raise ConfigurationError(f"shard {self.number} has no object store for snapshots: configure one")
+        asked = self._snapshots.ask()
+        self._wake()
+        return asked
+
     def drain(self) -> None:
         """Take no more; what was taken is finished, and then the shard stops."""
         self._is_draining = True
@@ -138,6 +154,8 @@ class ShardExecutor:
     def _stop(self) -> None:
         self.mode = Mode.STOPPED
         self._abandon()
+        if self._snapshots is not None:
+            self._snapshots.stop()
         why = "it stopped" if self.error is None else f"it stopped: {self.error}"
         known, waiting = self._core.roll_back()
         self._answers.deliver(known, -1)
@@ -184,8 +202,14 @@ class ShardExecutor:
         """T1: replay to the end as known, then claim with a fresh producer and a fresh nonce.
 
         A host whose clock is behind (rule D4) does not claim, and so takes the shard from nobody. Raises ClockBehind.
+        Raises HistoryMissing where neither journal nor snapshots reach back to the beginning.
         """
-        self._read_log()
+        if self._snapshots is not None and self._writer.reader.position == 0:
+            self._snapshots.load(self._journal)
+        try:
+            self._read_log()
+        except Truncated as error:
+            raise self._history_missing(error) from error
         self._core.check_clock(self._world.now_us())
         self._port = self._journal.writer(self.number)
         owner, nonce = self._owner, self._world.nonce()
@@ -201,6 +225,14 @@ class ShardExecutor:
         self._deadline_ms = self._world.monotonic_ms() + self._limits.claim_deadline_ms
         self._append(value, None)
         return True
+
+    def _history_missing(self, error: Truncated) -> HistoryMissing:
+        refused = [] if self._snapshots is None else self._snapshots.refused
+        return HistoryMissing(
+            f"shard {self.number}: the journal begins at offset {error.earliest}, and offsets {error.start} to "
+            f"{error.earliest - 1} stand in no usable snapshot ({'; '.join(refused) or 'there is none'}): restore one, "
+            "or the beginning of the journal; nothing was served"
+        )
 
     def _await_claim(self) -> bool:
         """T2, T3: read until the own claim comes by, or until the deadline."""
@@ -229,7 +261,11 @@ class ShardExecutor:
         if self._sent_ms and now_ms - self._sent_ms[0] > self._limits.append_deadline_ms:
             self._apply(self._writer.deadline_passed())
             return True
-        if self.mode is not Mode.SERVING or not self._writer.can_build:
+        if self.mode is not Mode.SERVING:
+            return False
+        if self._snapshots is not None:
+            self._snapshots.step()
+        if not self._writer.can_build:
             return False
         state = self._core.state
         self._queue.expire(max(state.time, self._world.now_us()))
@@ -293,11 +329,16 @@ class ShardExecutor:
             return  # reading back is asked for by the writer's state, at each step
         if isinstance(effect, Replay):
             self._replay.apply(effect.offset, effect.body, effect.epoch, effect.seq)
+            if self._snapshots is not None:
+                self._snapshots.passed(len(effect.body))
         elif isinstance(effect, Acknowledged):
-            for _, offset in effect.frames:
+            for frame, offset in effect.frames:
                 self._sent_ms.popleft()
                 self._back_off_after.acknowledged()
-                self._answers.deliver(self._core.acknowledge(offset), offset)
+                answers = self._core.acknowledge(offset)
+                if self._snapshots is not None:
+                    self._snapshots.acknowledged(len(frame.value))
+                self._answers.deliver(answers, offset)
         elif isinstance(effect, Owner):
             self._owned()
         else:
@@ -308,6 +349,8 @@ class ShardExecutor:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
         log.warning("shard %d: %s; pending frames: %d", self.number, self._writer.reason, self._core.pending)
         self._abandon()
+        if self._snapshots is not None:
+            self._snapshots.failing()
         known, waiting = self._core.roll_back()
         self._answers.deliver(known, -1)
         self._writer.abandoned()
@@ -317,6 +360,8 @@ class ShardExecutor:
             wait_ms = self._back_off_after.lost(self._world.monotonic_ms())
         if isinstance(effect, Fenced) and not self._is_assigned():
             self.mode = Mode.STOPPED
+            if self._snapshots is not None:
+                self._snapshots.stop()
             self._queue.unknown(waiting, "another process owns it")
             self._queue.refuse_all("another process owns it")
             return

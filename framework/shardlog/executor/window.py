@@ -6,7 +6,9 @@ scope and id. A place is one integer: the frame's offset, the entry's index and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +21,8 @@ _encode = msgspec.json.Encoder().encode
 
 TIMED_CHANNELS = frozenset({"http", "grpc", "local"})
 COUNTED_CHANNEL = "kafka"
+NEWER = "newer"
+OLDER = "older"
 
 
 class Place(NamedTuple):
@@ -42,6 +46,27 @@ def _packed(place: Place) -> int:
 def _unpacked(packed: int) -> Place:
     mask = (1 << _CHECK_BITS) - 1
     return Place(packed >> (_INDEX_BITS + _CHECK_BITS), (packed >> _CHECK_BITS) & mask, packed & mask)
+
+
+class FrozenIds(NamedTuple):
+    """The ids that dictionaries held at one moment.
+
+    Ids are only ever added, and a dictionary keeps the order of adding: so the first `lengths` of each are those of
+    that moment, and nothing had to be copied then. name: of the generation.
+    """
+
+    name: str
+    ids: list[dict[bytes, int]]
+    lengths: list[int]
+
+    def buckets(self) -> Iterator[Iterable[tuple[bytes, int]]]:
+        """Keys and packed places, a dictionary at a time. For any thread."""
+        for ids, length in zip(self.ids, self.lengths, strict=True):
+            yield islice(ids.copy().items(), length)  # a copy is made at once, an iteration could meet a new id
+
+
+def _frozen(name: str, ids: list[dict[bytes, int]]) -> FrozenIds:
+    return FrozenIds(name, list(ids), [len(bucket) for bucket in ids])
 
 
 class RequestWindow:
@@ -101,6 +126,19 @@ class RequestWindow:
             self._dying += self._generations.pop(number)
             del self._counts[number]
 
+    def frozen(self) -> list[FrozenIds]:
+        """What it holds now, a generation each, named by its number."""
+        return [_frozen(str(number), buckets) for number, buckets in self._generations.items()]
+
+    def load(self, name: str, ids: Iterable[tuple[bytes, int]]) -> None:
+        """Take ids of the generation of this name. Raises ValueError for a name that is no number."""
+        number = int(name)
+        generation = self._generations.setdefault(number, [])
+        generation.extend({} for _ in range(_BUCKETS - len(generation)))
+        for key, packed in ids:
+            generation[key[0]][key] = packed
+        self._counts[number] = sum(map(len, generation))
+
     def _ends(self, number: int) -> int:
         return (number + 1) * self._quarter_us
 
@@ -135,3 +173,22 @@ class CountedWindow:
             self._count = 0
             self._dying += self._older
             self._older, self._recent = self._recent, [{} for _ in range(_BUCKETS)]
+
+    @property
+    def count(self) -> int:
+        """How many ids were taken into the newer generation."""
+        return self._count
+
+    def frozen(self) -> list[FrozenIds]:
+        """What it holds now: the newer generation and the older one."""
+        return [_frozen(NEWER, self._recent), _frozen(OLDER, self._older)]
+
+    def load(self, name: str, ids: Iterable[tuple[bytes, int]]) -> None:
+        """Take ids of the generation of this name. Raises KeyError for another name."""
+        generation = {NEWER: self._recent, OLDER: self._older}[name]
+        for key, packed in ids:
+            generation[key[0]][key] = packed
+
+    def load_count(self, count: int) -> None:
+        """How many ids were taken into the newer generation."""
+        self._count = count

@@ -10,7 +10,6 @@ import msgspec
 from shardlog.codec.json import NOT_DECODED, decoder
 from shardlog.errors import UnknownFormat
 from shardlog.journal.records import Accepted, RawEvent, decode_raw_frame
-from shardlog.model.names import closest
 
 _CLASS_GONE = (
     "Either newer code wrote it: deploy that code. Or its class was removed or renamed here: bring it back under the "
@@ -58,7 +57,7 @@ def _faults(events: Iterable[RawEvent], known: dict[str, type[msgspec.Struct]]) 
     for event in events:
         record = known.get(event.type)
         if record is None:
-            yield _Fault(event, f"for which this application has no class{closest(event.type, known)}", _CLASS_GONE)
+            yield _Fault(event, "for which this application has no class", _CLASS_GONE)
             continue
         data_type: Any = next(field.type for field in msgspec.structs.fields(record) if field.name == "data")
         try:

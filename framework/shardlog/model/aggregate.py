@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
@@ -17,8 +16,17 @@ from shardlog.ids import check_stream_id
 from shardlog.model import completeness
 from shardlog.model.message_checks import check_message
 from shardlog.model.messages import Command, Event, Message, State
-from shardlog.model.names import closest, snake_case
-from shardlog.model.registration import Terms, check_decide, check_evolve, check_transaction, check_upcast
+from shardlog.model.names import closest, show, snake_case
+from shardlog.model.registration import (
+    Terms,
+    check_decide,
+    check_evolve,
+    check_initial,
+    check_is_event,
+    check_transaction,
+    check_upcast,
+)
+from shardlog.model.signatures import registers
 from shardlog.model.stream import Send, Stream
 from shardlog.model.transaction import Transaction
 from shardlog.model.vocabulary import Vocabulary
@@ -94,6 +102,7 @@ class Aggregate(Generic[S, C, E]):
             raise DomainError(
                 f"aggregate {category!r}: routing_parts={routing_parts}, and must be 1 or more; None for the whole id"
             )
+        check_initial(category, initial)
         check_message(type(initial))
         self.category: Final = category
         self.initial: Final[S] = initial
@@ -116,11 +125,12 @@ class Aggregate(Generic[S, C, E]):
 
     # -- registration, each as a decorator ----------------------------------------------------------------------------
 
+    @registers
     def decides(
         self, function: Callable[Concatenate[S, P], E | Sequence[E] | None], /
     ) -> Callable[Concatenate[S, P], E | Sequence[E] | None]:
         """Register `(state, command[, context]) -> event(s)`; the function stays callable."""
-        form = check_decide(self._terms, function, sys._getframe(1).f_locals)
+        form = check_decide(self._terms, function)
         for event in form.events:
             self._vocabulary.add_event(event, form.handler)
             self._produced.setdefault(event, function.__name__)
@@ -130,19 +140,21 @@ class Aggregate(Generic[S, C, E]):
             self._decisions[command] = Decision(function, form.wants_context, returns)
         return function
 
+    @registers
     def transaction(
         self, function: Callable[[Transaction[S, E], Handled], None], /
     ) -> Callable[[Transaction[S, E], Handled], None]:
         """Register `(tx, command) -> None` for a command that touches several streams of one routing key."""
-        handler, commands = check_transaction(self._terms, function, sys._getframe(1).f_locals)
+        handler, commands = check_transaction(self._terms, function)
         for command in commands:
             self._vocabulary.add_command(command, handler)
             self._transactions[command] = function
         return function
 
+    @registers
     def evolves(self, function: Callable[[S, Evolved], S], /) -> Callable[[S, Evolved], S]:
         """Register `(state, event) -> state`; a union of events registers each of them."""
-        handler, events = check_evolve(self._terms, function, sys._getframe(1).f_locals)
+        handler, events = check_evolve(self._terms, function)
         for event in events:
             self._vocabulary.add_event(event, handler)
             completeness.check_one(event, "evolves", self._evolutions.get(event), function, self.category)
@@ -152,13 +164,15 @@ class Aggregate(Generic[S, C, E]):
     def ignores(self, *events: type[E]) -> None:
         """Say that these events are recorded and leave the state as it is."""
         for event in events:
+            check_is_event(self._terms, event)
             self._vocabulary.add_event(event, f"ignores() of aggregate {self.category!r}")
             completeness.check_one(event, "evolves", self._evolutions.get(event), _unchanged, self.category)
             self._evolutions[event] = _unchanged
 
+    @registers
     def upcasts(self, function: Callable[[Old], Newer], /) -> Callable[[Old], Newer]:
         """Register `(old_event) -> event(s)`: None drops it, a tuple splits it, another old version goes on."""
-        old, events = check_upcast(self._terms, function, sys._getframe(1).f_locals)
+        old, events = check_upcast(self._terms, function)
         completeness.check_one(old, "upcasters", self._upcasters.get(old), function, self.category)
         self._vocabulary.add_old_event(old)
         for event in events:
@@ -187,6 +201,10 @@ class Aggregate(Generic[S, C, E]):
     def send(self, id: str, command: C) -> Send:
         """For process managers: this command to this stream. Raises InvalidId, or DomainError for another's command."""
         self.check_id(id)
+        if not isinstance(command, Command):
+            is_class = isinstance(command, type)
+            hint = f": write `{show(command)}(...)`" if is_class else ""
+            raise DomainError(f"aggregate {self.category!r} is sent {show(command)}, which is no command{hint}")
         if self.commands_by_name.get(command.__wire_name__) is not type(command):
             raise DomainError(
                 f"aggregate {self.category!r} has no handler for {type(command).__name__}, so nobody can send it there"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.domain import Domain
 from shardlog.model.message_checks import holds_personal
-from shardlog.model.messages import Event, Message
+from shardlog.model.messages import Event, Message, Row
 from shardlog.model.names import closest, show, where
-from shardlog.model.process import ProcessManager, SendingHandler
+from shardlog.model.naming import named_by, names_of
+from shardlog.model.process import ProcessManager
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
 
@@ -30,6 +31,7 @@ def problems(domains: Sequence[Domain], projections: Sequence[Projection], has_k
         *_unheard_events(aggregates, managers, projections),
         *_unknown_rejections(aggregates, projections),
         *_unknown_targets(aggregates, managers),
+        *_undeclared_rows(projections),
     ]
     if not has_key_store:
         found += _personal(aggregates, projections)
@@ -109,23 +111,24 @@ def _unknown_targets(
                     "which no aggregate of the application handles"
                 )
         for handler in {*manager.handlers.values(), *manager.rejection_handlers.values()}:
-            for target in _named_aggregates(handler):
-                if target not in aggregates:
+            for target in named_by(handler) if "send" in names_of(handler) else ():
+                if isinstance(target, Aggregate) and target not in aggregates:
                     yield (
                         f"{where(handler)} of process manager {manager.name!r} sends to aggregate {target.category!r}, "
                         "which is in no domain of the application"
                     )
 
 
-def _named_aggregates(handler: SendingHandler) -> Iterator[Aggregate[Any, Any, Any]]:
-    """The aggregates that a handler which sends names as globals: what can be known without running it."""
-    code = getattr(handler, "__code__", None)
-    if code is None or "send" not in code.co_names:
-        return
-    for name in code.co_names:
-        value = getattr(handler, "__globals__", {}).get(name)
-        if isinstance(value, Aggregate):
-            yield value
+def _undeclared_rows(projections: Sequence[Projection]) -> Iterator[str]:
+    for projection in projections:
+        handlers: list[Callable[..., object]] = [*projection.handlers.values()]
+        if projection.rejection_handler is not None:
+            handlers.append(projection.rejection_handler)
+        for handler in dict.fromkeys(handlers):
+            classes = dict.fromkeys(value for value in named_by(handler) if isinstance(value, type))
+            for row in classes:
+                if issubclass(row, Row) and row is not Row and row not in projection.rows:
+                    yield f"{where(handler)} writes {row.__name__}: {projection.why_undeclared(row)}"
 
 
 def _personal(aggregates: Sequence[Aggregate[Any, Any, Any]], projections: Sequence[Projection]) -> list[str]:

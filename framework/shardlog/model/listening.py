@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import TypeVar
 
 from shardlog.errors import DomainError
@@ -13,10 +13,10 @@ from shardlog.model.signatures import argument_events, read_signature
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def register_on(owner: str, handlers: MutableMapping[type[Event], F], function: F, local: Mapping[str, object]) -> None:
+def register_on(owner: str, handlers: MutableMapping[type[Event], F], function: F) -> None:
     """Enter `(event, recorded)` for each event class that its first argument names. Raises DomainError."""
     form = "(event: SomeEvent, recorded: Recorded)"
-    signature = read_signature(function, owner=owner, form=form, arity=(2,), local=local)
+    signature = read_signature(function, owner=owner, form=form, arity=(2,))
     if signature.arguments[1] is not Recorded:
         raise DomainError(
             f"{signature.handler}: its second argument {signature.names[1]!r} is {show(signature.arguments[1])}, "

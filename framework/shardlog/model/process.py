@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, TypeAlias, TypeVar, get_args, get_origin
@@ -13,7 +12,7 @@ from shardlog.errors import DomainError
 from shardlog.model.listening import register_on
 from shardlog.model.messages import Command, Event, Recorded
 from shardlog.model.names import show, where
-from shardlog.model.signatures import read_signature
+from shardlog.model.signatures import read_signature, registers
 from shardlog.model.stream import Send
 
 Heard = TypeVar("Heard", bound=Event)
@@ -69,16 +68,18 @@ class ProcessManager:
             self._rejection_handlers
         )
 
+    @registers
     def on(self, function: Callable[[Heard, Recorded], Sends], /) -> Callable[[Heard, Recorded], Sends]:
         """Register `(event, recorded) -> sends`; a union of events registers each."""
-        register_on(f"process manager {self.name!r}", self._handlers, function, sys._getframe(1).f_locals)
+        register_on(f"process manager {self.name!r}", self._handlers, function)
         return function
 
+    @registers
     def on_rejected(self, function: Callable[[Rejected[Refused]], Sends], /) -> Callable[[Rejected[Refused]], Sends]:
         """Register `(rejected: Rejected[SomeCommand]) -> sends`: what to do when a command it sent is refused."""
         form = "(rejected: Rejected[SomeCommand])"
-        owner, local = f"process manager {self.name!r}", sys._getframe(1).f_locals
-        signature = read_signature(function, owner=owner, form=form, arity=(1,), local=local)
+        owner = f"process manager {self.name!r}"
+        signature = read_signature(function, owner=owner, form=form, arity=(1,))
         argument = signature.arguments[0]
         if get_origin(argument) is not Rejected:
             raise DomainError(f"{signature.handler} takes ({show(argument)}), and must take {form}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
@@ -14,7 +13,7 @@ from shardlog.model.message_checks import check_message
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
 from shardlog.model.names import show, where
 from shardlog.model.rows import row_key, table_name
-from shardlog.model.signatures import read_signature
+from shardlog.model.signatures import read_signature, registers
 
 Heard = TypeVar("Heard", bound=Event)
 
@@ -67,16 +66,18 @@ class Projection:
                     f"the table {table_name(row)!r}: give one of them another `name=`"
                 )
 
+    @registers
     def on(self, function: Callable[[Heard, Recorded], Changes], /) -> Callable[[Heard, Recorded], Changes]:
         """Register `(event, recorded) -> changes`; a union of events registers each."""
-        register_on(f"projection {self.name!r}", self._handlers, function, sys._getframe(1).f_locals)
+        register_on(f"projection {self.name!r}", self._handlers, function)
         return function
 
+    @registers
     def on_rejected(self, function: RejectionHandler, /) -> RejectionHandler:
         """Register `(rejection: RecordedRejection, recorded: Recorded) -> changes` for business rejections."""
         form = "(rejection: RecordedRejection, recorded: Recorded)"
-        owner, local = f"projection {self.name!r}", sys._getframe(1).f_locals
-        signature = read_signature(function, owner=owner, form=form, arity=(2,), local=local)
+        owner = f"projection {self.name!r}"
+        signature = read_signature(function, owner=owner, form=form, arity=(2,))
         if signature.arguments != (RecordedRejection, Recorded):
             taken = ", ".join(show(argument) for argument in signature.arguments)
             raise DomainError(
@@ -90,3 +91,8 @@ class Projection:
             )
         self.rejection_handler = function
         return function
+
+    def why_undeclared(self, row: type[Row]) -> str:
+        """What to say of a row type that is written and not among the projection's."""
+        rows = ", ".join(known.__name__ for known in (*self.rows, row))
+        return f"projection {self.name!r} has no such row. Name it there: `Projection({self.name!r}, rows=[{rows}])`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -14,8 +14,6 @@ from shardlog.model.messages import Command, Event, State
 from shardlog.model.names import show
 from shardlog.model.signatures import Signature, argument_events, may_return_nothing, read_signature, returned_types
 from shardlog.model.transaction import Transaction
-
-Local = Mapping[str, object]
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -41,10 +39,31 @@ class DecideForm(msgspec.Struct, frozen=True):
     may_be_silent: bool
 
 
-def check_decide(terms: Terms, function: Callable[..., object], local: Local) -> DecideForm:
+def check_initial(category: str, initial: object) -> None:
+    """An initial state is a value. Raises DomainError."""
+    if isinstance(initial, type) and issubclass(initial, State):
+        needed = [field.name for field in msgspec.structs.fields(initial) if field.required]
+        hint = f", and give {', '.join(needed)} a default, or a value there" if needed else ""
+        raise DomainError(
+            f"aggregate {category!r}: initial={initial.__name__} is a class, and must be the state of a stream without "
+            f"events: write `initial={initial.__name__}()`{hint}"
+        )
+    if not isinstance(initial, State):
+        raise DomainError(f"aggregate {category!r}: initial={initial!r} is no State: derive its class from State")
+
+
+def check_is_event(terms: Terms, event: object) -> None:
+    """`ignores` takes classes of events. Raises DomainError."""
+    if not (isinstance(event, type) and issubclass(event, Event)):
+        raise DomainError(
+            f"ignores() of {terms.owner} takes classes of events, as in `ignores(Deposited)`, and got {show(event)}"
+        )
+
+
+def check_decide(terms: Terms, function: Callable[..., object]) -> DecideForm:
     """`(state, command[, context]) -> event(s)`. Raises DomainError."""
     form = "(state, command) or (state, command, context)"
-    signature = read_signature(function, owner=terms.owner, form=form, arity=(2, 3), local=local)
+    signature = read_signature(function, owner=terms.owner, form=form, arity=(2, 3))
     _check_state(terms, signature)
     wants_context = len(signature.names) == 3
     if wants_context and signature.arguments[2] is not Context:
@@ -63,11 +82,9 @@ def check_decide(terms: Terms, function: Callable[..., object], local: Local) ->
     return DecideForm(signature.handler, commands, events, wants_context, may_return_nothing(signature.returns))
 
 
-def check_transaction(
-    terms: Terms, function: Callable[..., object], local: Local
-) -> tuple[str, tuple[type[Command], ...]]:
+def check_transaction(terms: Terms, function: Callable[..., object]) -> tuple[str, tuple[type[Command], ...]]:
     """`(tx, command) -> None`: the handler's name for people, and its commands. Raises DomainError."""
-    signature = read_signature(function, owner=terms.owner, form="(tx, command)", arity=(2,), local=local)
+    signature = read_signature(function, owner=terms.owner, form="(tx, command)", arity=(2,))
     wanted = (terms.state, terms.events)
     first = signature.arguments[0]
     if get_origin(first) is not Transaction or get_args(first) != wanted:
@@ -83,9 +100,9 @@ def check_transaction(
     return signature.handler, _argument_commands(terms, signature)
 
 
-def check_evolve(terms: Terms, function: Callable[..., object], local: Local) -> tuple[str, tuple[type[Event], ...]]:
+def check_evolve(terms: Terms, function: Callable[..., object]) -> tuple[str, tuple[type[Event], ...]]:
     """`(state, event) -> state`: the handler's name for people, and its events. Raises DomainError."""
-    signature = read_signature(function, owner=terms.owner, form="(state, event)", arity=(2,), local=local)
+    signature = read_signature(function, owner=terms.owner, form="(state, event)", arity=(2,))
     _check_state(terms, signature)
     if signature.returns is not terms.state:
         raise DomainError(
@@ -94,11 +111,9 @@ def check_evolve(terms: Terms, function: Callable[..., object], local: Local) ->
     return signature.handler, argument_events(signature, 1)
 
 
-def check_upcast(
-    terms: Terms, function: Callable[..., object], local: Local
-) -> tuple[type[Event], tuple[type[Event], ...]]:
+def check_upcast(terms: Terms, function: Callable[..., object]) -> tuple[type[Event], tuple[type[Event], ...]]:
     """`(old) -> event(s)`: the old class, and what becomes of it. Raises DomainError."""
-    signature = read_signature(function, owner=terms.owner, form="(old)", arity=(1,), local=local)
+    signature = read_signature(function, owner=terms.owner, form="(old)", arity=(1,))
     old = signature.arguments[0]
     if not (isinstance(old, type) and issubclass(old, Event)):
         raise DomainError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -12,6 +14,9 @@ from shardlog.codec.types import union_members
 from shardlog.errors import DomainError
 from shardlog.model.messages import Event
 from shardlog.model.names import show, where
+
+M = TypeVar("M", bound=Callable[..., object])
+_HERE = f"{__package__}."
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -26,24 +31,51 @@ class Signature(msgspec.Struct, frozen=True):
     returns: Any
 
 
+def registers(method: M) -> M:
+    """Make a method a decorator that says so where it is given anything but a function.
+
+    The method's object has a `category` or a `name`.
+    """
+
+    @functools.wraps(method)
+    def checked(self: Any, *functions: Any) -> object:
+        if len(functions) == 1 and callable(functions[0]) and not isinstance(functions[0], type):
+            return method(self, functions[0])
+        owner = getattr(self, "category", None) or self.name
+        got = ", ".join(map(show, functions)) or "nothing"
+        raise DomainError(
+            f"@{owner}.{method.__name__} registers a function, and got {got}: write `@{owner}.{method.__name__}`, "
+            "without parentheses, on the line above its `def`"
+        )
+
+    return cast("M", checked)
+
+
+def local_names() -> Mapping[str, object]:
+    """The names of the block that a handler is being registered in: the nearest one outside of this package."""
+    frame = sys._getframe(1)
+    while str(frame.f_globals.get("__name__")).startswith(_HERE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_locals
+
+
 def read_signature(
     function: Callable[..., object],
     *,
     owner: str,
     form: str,
     arity: tuple[int, ...],
-    local: Mapping[str, object],
 ) -> Signature:
     """Resolve a handler's annotations. Raises DomainError where it cannot be a handler of this form.
 
-    form: what it must take, for people. local: names of the block that it is defined in.
+    form: what it must take, for people.
     """
     handler = f"{where(function)} of {owner}"
     names = tuple(inspect.signature(function).parameters)
     if len(names) not in arity:
         raise DomainError(f"{handler} takes ({', '.join(names)}), and must take {form}")
     try:
-        hints = get_type_hints(function, localns=dict(local))
+        hints = get_type_hints(function, localns=dict(local_names()))
     except NameError as error:
         raise DomainError(
             f"{handler}: {error}. Handlers are found by their annotations: "

@@ -1,7 +1,7 @@
 """The object store port: whole values under keys, written once and never changed.
 
-It asks for no more than S3, Azure Blob Storage and a folder can do: a conditional put of a value of any size, reading it
-back in pieces, listing by prefix, deleting. Every adapter passes `shardlog.testing.contracts.objects`.
+It asks for no more than S3, Azure Blob Storage and a folder can do: a conditional put of a value of any size, reading
+it back in pieces, listing by prefix, deleting. Every adapter passes `shardlog.testing.contracts.objects`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class ObjectStore(ABC):
     """Values by key. Methods may be called from any thread.
 
     A key is parts of `A-Z a-z 0-9 _ . -` joined by `/`, none of them empty or beginning with a dot, at most
-    KEY_CHARACTERS_MAX characters in all; no key is another one and a `/` and more, since a folder is no file. Methods raise ValueError for another key, and ObjectStoreFailed where the store
-    cannot do what is asked: unreachable, full, without permission, damaged. Adapters retry what is worth it themselves.
+    KEY_CHARACTERS_MAX characters in all. No key may go on where another one ends with a `/`: a folder is no file.
+    Methods raise ValueError for another key, and ObjectStoreFailed where the store cannot do what is asked:
+    unreachable, full, without permission, damaged. Adapters retry what is worth it themselves.
     """
 
     @abstractmethod

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isfinite
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 import stamina
 
 from shardlog.errors import (
     CheckpointMoved,
-    ConfigurationError,
     DomainError,
     RowsRefused,
     ShardlogError,
@@ -25,6 +23,7 @@ from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why, posit
 from shardlog.projector.heard import Heard
 from shardlog.projector.parking import Parking
 from shardlog.projector.row_owners import RowOwners
+from shardlog.ranges import check_ranges
 
 log = logging.getLogger("shardlog.projector")
 Read: TypeAlias = Callable[[Frame], list[Heard]]
@@ -34,30 +33,21 @@ Read: TypeAlias = Callable[[Frame], list[Heard]]
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a projector. Raises ConfigurationError for one out of its range."""
 
-    batch_frames_max: int = 256
+    batch_frames_max: Annotated[int, msgspec.Meta(ge=1)] = 256
     """Records of one transaction, over all shards; 1 or more, and each shard that is behind has at least one."""
-    batch_bytes_max: int = 32 * 1024 * 1024
+    batch_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
     """Bytes of these records, 1 or more; a single one may be larger. They are in memory while they are written."""
-    dead_letters_max: int = 10_000
+    dead_letters_max: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Dead letters of one projection, 0 or more; the next one stops it."""
-    write_attempts_max: int = 10
+    write_attempts_max: Annotated[int, msgspec.Meta(ge=1)] = 10
     """How often a batch is tried while the store is unavailable, 1 or more."""
-    write_deadline_s: float = 60.0
+    write_deadline_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     """How long it is tried, more than 0 seconds."""
-    replans_max: int = 10
+    replans_max: Annotated[int, msgspec.Meta(ge=0)] = 10
     """How often a batch is planned anew since dead letters were settled by hand meanwhile, 0 or more."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_frames_max", "batch_bytes_max", "write_attempts_max"):
-            self._refuse(name, getattr(self, name) < 1, "1 or more")
-        for name in ("dead_letters_max", "replans_max"):
-            self._refuse(name, getattr(self, name) < 0, "0 or more")
-        is_time = isfinite(self.write_deadline_s) and self.write_deadline_s > 0
-        self._refuse("write_deadline_s", not is_time, "a finite number of seconds above 0")
-
-    def _refuse(self, name: str, is_wrong: bool, wanted: str) -> None:
-        if is_wrong:
-            raise ConfigurationError(f"projector setting {name} is {getattr(self, name)}, and must be {wanted}")
+        check_ranges(self, "projector")
 
 
 class _Outdated(Exception):

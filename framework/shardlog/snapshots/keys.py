@@ -54,7 +54,5 @@ def parse_key(key: str) -> tuple[SnapshotKey, str] | None:
     match = _match(key)
     if match is None:
         return None
-    found = SnapshotKey(
-        match["journal"], int(match["shard"]), int(match["offset"]), int(match["epoch"]), match["head"]
-    )
+    found = SnapshotKey(match["journal"], int(match["shard"]), int(match["offset"]), int(match["epoch"]), match["head"])
     return found, match["kind"]

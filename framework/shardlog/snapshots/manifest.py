@@ -38,7 +38,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where a snapshot stands, and the small state there; all of it acknowledged (rule S1).
 
     next: the first offset that is not in it. epoch, nonce, seq, head: of the chain there, as in a ReaderState. time: of
-    the newest frame, microseconds since 1970 UTC. anchor: offset of the last valid record, and blake2b-256 of its value.
+    the newest frame, microseconds since 1970 UTC. anchor: offset and blake2b-256 of the last valid record's value.
     inputs: first offsets not settled, by name. sent, received: places of sends, by shard. counted: ids taken into the
     newer half of the counted window. dedupe_window_ms: what the generations of the request window are a quarter of.
     code: digest of the code that made the state. taken: when, microseconds since 1970 UTC.

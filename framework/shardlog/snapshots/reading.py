@@ -1,4 +1,4 @@
-"""Reading a snapshot: its chunks checked and decoded as they come, so that it may be larger than memory allows twice."""
+"""Reading a snapshot: its chunks are checked and decoded as they come, so it may be larger than half the memory."""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@ they are."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
+from typing_extensions import TypeVar
 
-S = TypeVar("S")
+S = TypeVar("S", default=Any)
 
 
 class Slot(msgspec.Struct, Generic[S], frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):

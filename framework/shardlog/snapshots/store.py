@@ -65,7 +65,8 @@ class ShardSnapshots:
         about = manifest.about
         if about.journal != self.journal or about.shard != self.shard or about.key != key:
             raise SnapshotUnusable(
-                key.stem, f"its manifest is of {about.key.stem}, and this is shard {self.shard} of journal {self.journal}"
+                key.stem,
+                f"its manifest is of {about.key.stem}, and this is shard {self.shard} of journal {self.journal}",
             )
         return manifest
 

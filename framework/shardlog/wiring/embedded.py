@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -12,15 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
+from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.adapters.sql.relay_store import SqlRelayStore
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import open_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.adapters.sqlite.lock import DirectoryLock
-from shardlog.errors import ConfigurationError, StreamUnreadable
+from shardlog.errors import ConfigurationError, NotServing, StreamUnreadable
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
-from shardlog.executor.requests import Found, Read, Request, StreamState
+from shardlog.executor.requests import Found, Read, Request, StreamState, Waiting
 from shardlog.executor.runner import Executor
 from shardlog.executor.shard import Claimant, ShardExecutor
 from shardlog.executor.sinks import LoopSink, ThreadSink
@@ -29,19 +30,28 @@ from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
 from shardlog.model.application import Application
 from shardlog.model.messages import Command, State
-from shardlog.model.outcomes import Outcome
+from shardlog.model.outcomes import CommandUnavailable, Outcome
+from shardlog.model.recorded import Position
 from shardlog.model.stream import Stream
 from shardlog.ports.inputs import Input
+from shardlog.ports.relay import CommandDeadLetter
+from shardlog.projector.worker import Limits as ProjectorLimits
+from shardlog.relay.limits import RelayLimits
+from shardlog.relay.runner import Relay
 from shardlog.sharding import shard_of
+from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.wiring.build import code_digest
 from shardlog.wiring.commands import CommandOptions, command_record
+from shardlog.wiring.loading import load_application
 from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.relaying import RelayThread
+from shardlog.wiring.settings import JournalSettings, RecoverySettings, Settings, load_settings
+from shardlog.wiring.snapshotting import ProcessSnapshots, wait_for_snapshots
 
-SHARDS = 4
-RECOVERY_SECONDS = 600.0
-DRAIN_SECONDS = 30.0
+SHARDS = JournalSettings().shards
 CHANNEL = "local"
-log = logging.getLogger("shardlog.embedded")
+SNAPSHOTS = SnapshotSettings()
+SNAPSHOT_SECONDS = 600.0
 C = TypeVar("C", bound=Command)
 S = TypeVar("S", bound=State)
 
@@ -49,17 +59,20 @@ S = TypeVar("S", bound=State)
 class Embedded:
     """An application served from a directory.
 
-    directory: holds `journal.sqlite`, a file a shard, and `projections.sqlite`; made where it is missing. shards: of
-    a new journal; an old one must have as many. inputs: feeders whose commands are executed too. accepted_inputs:
-    full names of inputs that may take the place of another incarnation. projects: whether to keep the projections'
-    tables.
+    directory: holds `journal.sqlite`, a file a shard, `projections.sqlite` and `relay.sqlite`; made where it is
+    missing. shards: of a new journal; an old one must have as many. inputs: feeders whose commands are executed too;
+    they are read from two threads. accepted_inputs: full names of inputs that may take the place of another
+    incarnation. projects: whether to keep the projections' tables. limits, projector_limits, relay_limits, recovery:
+    the sections of the settings, by default as they are by default. snapshots: when shards make them, in the folder
+    `snapshots`; None: never, and none is loaded.
 
     It is made to have the process for itself: once it serves, it sets garbage collection and thread switching for the
     whole interpreter (`shardlog.executor.interpreter`).
 
-    Used as a context manager: it takes the directory's lock, recovers, serves, and drains at the end. Entering raises
-    JournalHeld, JournalMismatch, ReplayFailed and other ShardlogErrors; an application with Personal fields is refused
-    with ConfigurationError.
+    Used as a context manager: it takes the directory's lock, recovers, serves, and drains at the end. Nothing is taken
+    outside of it: before, NotServing is raised; behind it, commands are answered `unavailable`. Entering raises
+    JournalHeld, JournalMismatch, ReplayFailed and other ShardlogErrors; a setting out of its range and an application
+    with Personal fields are refused with ConfigurationError before anything is written.
     """
 
     def __init__(
@@ -72,35 +85,79 @@ class Embedded:
         inputs: Sequence[Input] = (),
         accepted_inputs: Sequence[str] = (),
         projects: bool = True,
+        projector_limits: ProjectorLimits | None = None,
+        relay_limits: RelayLimits | None = None,
+        recovery: RecoverySettings | None = None,
+        snapshots: SnapshotSettings | None = SNAPSHOTS,
     ) -> None:
         if application.holds_personal:
             raise ConfigurationError(
                 "the application has Personal fields, and an embedded engine has no key store to seal them: their "
                 "values would stand in the journal for all to read. Leave the fields out"
             )
-        for name in application.process_managers:
-            log.warning(
-                "process manager %s: what it sends is recorded in the journal and carried nowhere, since an embedded "
-                "engine has no relay; a relay will start with the oldest",
-                name,
-            )
         self.application = application
         self.directory = Path(directory)
         self.shards = shards
+        JournalSettings(directory=str(directory), shards=shards)  # refuses what is out of its range
+        _refuse_what_is_no_directory(self.directory)
         self._limits = limits or Limits()
+        self._projector_limits = projector_limits
+        self._relay_limits = relay_limits
+        self._recovery = recovery or RecoverySettings()
         self._inputs = tuple(inputs)
         self._accepted_inputs = tuple(accepted_inputs)
+        self._snapshot_settings = snapshots
+        self._snapshots: ProcessSnapshots | None = None
         self._projects = projects and bool(application.projections)
+        self._carries = bool(application.process_managers or self._inputs)
         self._world = SystemWorld()
         self._thread_sink = ThreadSink()
         self._loop_sinks: dict[asyncio.AbstractEventLoop, LoopSink] = {}
         self._closing = ExitStack()
+        self._executor: Executor | None = None
+        self._is_closed = False
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: str | Path | Settings,
+        *,
+        inputs: Sequence[Input] = (),
+        accepted_inputs: Sequence[str] = (),
+        projects: bool = True,
+    ) -> Embedded:
+        """The engine that `shardlog.toml` and the environment describe.
+
+        settings: the file's path, or what was read. Raises ConfigurationError and DomainError.
+        """
+        found = settings if isinstance(settings, Settings) else load_settings(settings)
+        return cls(
+            load_application(found.application),
+            found.directory,
+            shards=found.journal.shards,
+            limits=found.executor,
+            inputs=inputs,
+            accepted_inputs=accepted_inputs,
+            projects=projects,
+            projector_limits=found.projector,
+            relay_limits=found.relay,
+            recovery=found.recovery,
+        )
+
+    @property
+    def executor(self) -> Executor:
+        """The shards of this process. Raises NotServing before they are opened."""
+        if self._executor is None:
+            raise NotServing(
+                f"this Embedded ({self.directory}) is not open, and nothing was done: use it inside of its `with` block"
+            )
+        return self._executor
 
     def __enter__(self) -> Embedded:
         try:
             self._open()
         except BaseException:
-            self._closing.close()
+            self.close()
             raise
         return self
 
@@ -110,7 +167,6 @@ class Embedded:
         self.close()
 
     def _open(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
         lock = DirectoryLock(self.directory)
         lock.acquire()
         self._closing.callback(lock.release)
@@ -119,37 +175,75 @@ class Embedded:
         self.journal = SqliteJournal(self.directory, self.shards)
         self._closing.callback(self.journal.close)
         owner = Claimant(name=f"embedded-{os.getpid()}", build=code_digest(self.application))
-        self.executor = Executor({number: self._shard(number, owner) for number in range(self.shards)})
-        self._closing.callback(self.executor.stop)
-        self.executor.start(RECOVERY_SECONDS)
-        self._closing.callback(self.executor.drain, DRAIN_SECONDS)
+        if self._snapshot_settings is not None:
+            objects = FilesystemObjects(self.directory / "snapshots")
+            self._snapshots = ProcessSnapshots(objects, self._snapshot_settings, self._world, owner.build)
+            self._closing.callback(self._snapshots.close)
+        sends = self._relay() if self._carries else None
+        self._is_closed = False
+        self._executor = Executor({number: self._shard(number, owner, sends) for number in range(self.shards)})
+        self._closing.callback(self._executor.stop)
+        self._executor.start(self._recovery.serve_within_ms / 1000)
+        self._closing.callback(self._executor.drain, self._recovery.drain_deadline_ms / 1000)
+        if sends is not None:
+            self.relay = RelayThread(sends, self.executor.wake)
+            self.relay.start()
+            self._closing.callback(self.relay.stop)
         if self._projects:
             store = SqlProjectionStore(self.directory / "projections.sqlite")
             self._closing.callback(store.close)
-            self.projections = ProjectionThread(self.journal, self.meta.journal, self.shards, self.application, store)
+            self.projections = ProjectionThread(
+                self.journal, self.meta.journal, self.shards, self.application, store, self._projector_limits
+            )
             self.projections.start()
             self._closing.callback(self.projections.stop)
 
-    def _shard(self, number: int, owner: Claimant) -> ShardExecutor:
+    def _relay(self) -> Relay:
+        store = self._command_letters = SqlRelayStore(self.directory / "relay.sqlite")
+        self._closing.callback(store.close)
+        return Relay(
+            self.journal,
+            self.meta.journal,
+            self.shards,
+            self.application,
+            store,
+            lambda: self.executor.received,
+            self._world.monotonic_ms,
+            self._inputs,
+            self._relay_limits,
+        )
+
+    def _shard(self, number: int, owner: Claimant, sends: Relay | None) -> ShardExecutor:
         shard = Shard(self.meta.journal, number, self.shards)
         writer = JournalWriter(
             Reader(self.meta.journal, number, self.shards), pending_max=self._limits.pending_frames_max
         )
         core = ExecutorCore(self.application, shard, self._limits)
         return ShardExecutor(
-            core, self.journal, writer, owner, self._world, self._inputs, accepted_inputs=self._accepted_inputs
+            core,
+            self.journal,
+            writer,
+            owner,
+            self._world,
+            self._inputs,
+            accepted_inputs=self._accepted_inputs,
+            sends=sends,
+            snapshots=None if self._snapshots is None else self._snapshots.of(self.application, core, writer),
         )
 
     def close(self) -> None:
         """Finish what was taken, then let go of everything. Idempotent."""
-        self._closing.close()
+        try:
+            self._closing.close()
+        finally:
+            self._is_closed = True
 
     # -- commands ------------------------------------------------------------------------------------------------------
     def submit(self, stream: Stream[Any, C, Any], command: C, **options: Unpack[CommandOptions]) -> Future[Outcome]:
         """Hand in a command; the future holds its outcome once its frame is acknowledged."""
         future: Future[Outcome] = Future()
         record = command_record(stream, command, self._world.now_us(), options)
-        self.executor.submit(self._shard_of(stream), Request(record, CHANNEL, self._thread_sink, future))
+        self._hand_in(stream, Request(record, CHANNEL, self._thread_sink, future))
         return future
 
     def send(
@@ -172,7 +266,7 @@ class Embedded:
             sink = self._loop_sinks[loop] = LoopSink(loop)
         future: asyncio.Future[Outcome] = loop.create_future()
         record = command_record(stream, command, self._world.now_us(), options)
-        self.executor.submit(self._shard_of(stream), Request(record, CHANNEL, sink, future))
+        self._hand_in(stream, Request(record, CHANNEL, sink, future))
         return await future
 
     def read(self, stream: Stream[S, Any, Any], *, timeout_s: float = 30.0) -> StreamState:
@@ -182,27 +276,69 @@ class Embedded:
         """
         future: Future[Found] = Future()
         read = Read(stream.aggregate.category, stream.id, self._thread_sink, future)
-        self.executor.submit(self._shard_of(stream), read)
+        self._hand_in(stream, read)
         found = future.result(timeout_s)
         if not isinstance(found, StreamState):
             raise StreamUnreadable(f"{stream} cannot be read: {found.message} ({found.code})")
         return found
+
+    def _hand_in(self, stream: Stream[Any, Any, Any], waiting: Waiting) -> None:
+        if self._is_closed:
+            why = f"this Embedded ({self.directory}) is closed, and nothing was done: send it to an open one"
+            waiting.sink.deliver(
+                [(waiting.ticket, CommandUnavailable("unavailable", why, self._limits.retry_after_ms))]
+            )
+        else:
+            self.executor.submit(self._shard_of(stream), waiting)
 
     def _shard_of(self, stream: Stream[Any, Any, Any]) -> int:
         return shard_of(stream.routing_key, self.shards)
 
     # -- waiting -------------------------------------------------------------------------------------------------------
     def raise_errors(self) -> None:
-        """Raise what stopped a shard or the projections, if anything has."""
+        """Raise what stopped a shard or the projections, or keeps sends back, if anything does."""
         self.executor.raise_error()
+        if self._carries:
+            self.relay.raise_error()
         if self._projects:
             self.projections.raise_error()
+
+    def snapshot(self, timeout_s: float = SNAPSHOT_SECONDS) -> None:
+        """Make a snapshot of every shard, and wait; commands go on meanwhile.
+
+        Raises SnapshotFailed, TimeoutError, and ConfigurationError where the engine was made without snapshots.
+        """
+        wait_for_snapshots(self.executor.snapshots(), timeout_s)
 
     def lag(self) -> int:
         """Records that the slowest projection has still to read, over all shards."""
         return self.projections.lag() if self._projects else 0
 
+    def wait_for_sends(self, timeout_s: float = 30.0) -> None:
+        """Wait until all that process managers sent is received, and all that this led to.
+
+        Under a load that goes on it may take as long. Raises TimeoutError, or what keeps sends back.
+        """
+        if self._carries:
+            self.relay.wait_until_received(timeout_s)
+
+    def command_dead_letters(self, limit: int = 1_000, after: Position | None = None) -> list[CommandDeadLetter]:
+        """Commands that were refused with nobody to hear of it, in the order of positions, from behind `after`."""
+        return self._command_letters.dead_letters(self.meta.journal, limit, after) if self._carries else []
+
     def wait_for_projections(self, timeout_s: float = 30.0) -> None:
         """Wait until every projection has what the journal holds now. Raises TimeoutError, or what stopped them."""
         if self._projects:
             self.projections.wait_until_caught_up(timeout_s)
+
+
+def _refuse_what_is_no_directory(directory: Path) -> None:
+    """Raises ConfigurationError where something else stands there, or on the way there."""
+    for place in (directory, *directory.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ConfigurationError(
+                    f"journal setting directory is {str(directory)!r}, and {place} is a file: name a directory, which "
+                    "is made where it is missing"
+                )
+            return

@@ -11,21 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import uvicorn
-
 from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Limits
-from shardlog.gateway.app import Gateway
 from shardlog.model.application import Application
-from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import SHARDS, Embedded
+from shardlog.wiring.http_server import HttpServer
 
-DRAIN_SECONDS = 30
-"""How long requests that are under way may take once the process is told to end."""
-KEEP_ALIVE_SECONDS = 60
-"""How long a connection may stay without a request."""
-BACKLOG = 1_024
-"""Connections that wait to be accepted."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -110,23 +101,15 @@ async def _serve(
     hosts: frozenset[str] | None,
     announce: Callable[[], None],
 ) -> None:
-    with contextlib.ExitStack() as closing:
-        tables = None
-        if engine.application.projections:
-            tables = EmbeddedTables(engine)
-            closing.callback(tables.close)
-        gateway = Gateway(EmbeddedShards(engine), tables, limits, hosts)
-        server = _Server(gateway, announce)
+    server = HttpServer(engine, limits, hosts)
 
-        def end() -> None:
-            _leave_signals()
-            gateway.drain()
-            server.should_exit = True
+    def end() -> None:
+        _leave_signals()
+        server.end()
 
-        loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, end)
-        await server.serve(sockets=[listener])
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    await server.run(listener, announce)
 
 
 def _leave_signals() -> None:
@@ -135,38 +118,6 @@ def _leave_signals() -> None:
     for number in SIGNALS:
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handling, which would end the server alone, and without its own log format."""
-
-    def __init__(self, gateway: Gateway, announce: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                gateway,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                proxy_headers=False,
-                server_header=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=DRAIN_SECONDS,
-            )
-        )
-        self._announce = announce
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
-        await super().startup(sockets)
-        self._announce()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

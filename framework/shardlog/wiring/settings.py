@@ -1,71 +1,125 @@
-"""Settings from `shardlog.toml`: which domains and projections, where the journal is, the executor's limits."""
+"""Every setting there is, by section: what may stand in `shardlog.toml` and in the environment, and its default."""
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from shardlog.errors import ConfigurationError
-from shardlog.executor.limits import Limits
-from shardlog.model.names import closest
+from shardlog.executor.limits import Duration
+from shardlog.executor.limits import Limits as ExecutorLimits
+from shardlog.projector.worker import Limits as ProjectorLimits
+from shardlog.ranges import check_ranges
+from shardlog.relay.limits import RelayLimits
 from shardlog.sharding import SHARDS_MAX
 
-Reference = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:name")]
+Reference: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class ApplicationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the application is made of, each as `module:name`."""
+class ApplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the application is made of."""
 
-    domains: tuple[Reference, ...]
+    domains: tuple[Reference, ...] = ()
+    """The domains, each as `module:name`."""
     projections: tuple[Reference, ...] = ()
+    """The projections, each as `module:name`."""
 
 
-class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the journal is. shards: of a new journal; an old one must have as many."""
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the journal is."""
 
-    directory: str = "var/shardlog"
+    directory: Name = "var/shardlog"
+    """Holds journal, tables and snapshots; a relative one begins where shardlog.toml is."""
     shards: Annotated[int, msgspec.Meta(ge=1, le=SHARDS_MAX)] = 4
+    """Shards of a new journal; an old one must have as many."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        check_ranges(self, "journal")
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `shardlog.toml`."""
+class RecoverySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a start and an end go."""
 
-    application: ApplicationSettings
+    serve_within_ms: Duration = 600_000
+    """How long all shards may take until they serve."""
+    drain_deadline_ms: Duration = 30_000
+    """How long what was taken may take to be acknowledged at the end."""
+    validate_on_start: Literal["changed", "always", "never"] = "changed"
+    """When a start replays with the code at hand and compares states; changed: where the code is another now."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        check_ranges(self, "recovery")
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where HTTP is served."""
+
+    host: Name = "127.0.0.1"
+    """The address to listen at."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8420
+    """The port to listen at; 0 takes a free one."""
+    allow_remote: bool = False
+    """Whether other hosts may connect; there is no authentication."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        check_ranges(self, "gateway")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them. The field's name is the section's."""
+
+    application: ApplicationSettings = ApplicationSettings()
     journal: JournalSettings = JournalSettings()
-    executor: Limits = Limits()
+    executor: ExecutorLimits = ExecutorLimits()
+    projector: ProjectorLimits = ProjectorLimits()
+    relay: RelayLimits = RelayLimits()
+    recovery: RecoverySettings = RecoverySettings()
+    gateway: GatewaySettings = GatewaySettings()
+
+    @property
+    def directory(self) -> Path:
+        """The journal's directory."""
+        return Path(self.journal.directory)
 
 
-def load_settings(path: Path) -> Settings:
-    """Read the file. Raises ConfigurationError, which names the file, the setting and what is allowed."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}; name the file that has the settings"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}") from error
-    for section, settings in found.items():
-        _refuse_unknown(path, section, settings)
-    try:
-        return msgspec.convert(found, Settings)
-    except (msgspec.ValidationError, ConfigurationError) as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+class Origin(NamedTuple):
+    """Where a setting's value comes from. place: the file, or the variable; empty for a default."""
+
+    kind: Literal["default", "file", "environment"]
+    place: str = ""
+
+    def __str__(self) -> str:
+        return self.place if self.kind == "file" else f"{self.kind} {self.place}".rstrip()
 
 
-def _refuse_unknown(path: Path, section: str, settings: object) -> None:
-    """Say which setting is unknown, and what it may have been meant to be."""
-    sections = {"application": ApplicationSettings, "journal": JournalSettings, "executor": Limits}
-    if section not in sections:
-        known = ", ".join(f"[{name}]" for name in sections)
-        raise ConfigurationError(f"{path}: [{section}] is no section{closest(section, sections)}; there are: {known}")
-    known_names = sections[section].__struct_fields__
-    for name in settings if isinstance(settings, dict) else ():
-        if name not in known_names:
-            raise ConfigurationError(
-                f"{path}: [{section}] has no setting {name!r}{closest(name, known_names)}; "
-                f"it has: {', '.join(known_names)}"
-            )
+class Loaded(NamedTuple):
+    """Settings, and where each is from, by section and name. folder: what relative paths begin at, and imports."""
+
+    settings: Settings
+    origins: Mapping[tuple[str, str], Origin]
+    folder: Path
+
+
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "application": ApplicationSettings,
+    "journal": JournalSettings,
+    "executor": ExecutorLimits,
+    "projector": ProjectorLimits,
+    "relay": RelayLimits,
+    "recovery": RecoverySettings,
+    "gateway": GatewaySettings,
+}
+"""By name, in the order in which they are shown."""
+
+
+def load_settings(path: str | Path) -> Settings:
+    """The settings of this file and of the environment. Raises ConfigurationError, with every problem and its place."""
+    from shardlog.wiring.setting_sources import load
+
+    return load(Path(path)).settings

@@ -14,6 +14,7 @@ from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import CommandRecord, Request
 from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.snapshotting import Snapshotting
 from shardlog.executor.state import Shard, ShardState
 from shardlog.journal.envelope import body_of
 from shardlog.journal.reader import FrameTaken, Reader
@@ -146,6 +147,7 @@ class Served:
         application: Application = ledger,
         name: str = "test",
         sends: SendsSource | None = None,
+        snapshots: Callable[[ExecutorCore, JournalWriter, HandWorld], Snapshotting] | None = None,
     ) -> None:
         self.journal = FaultyJournal(shards) if journal is None else journal
         self.world = world or HandWorld()
@@ -168,6 +170,7 @@ class Served:
             accepted_inputs=accepted_inputs,
             is_assigned=is_assigned,
             sends=sends,
+            snapshots=None if snapshots is None else snapshots(self.core, self.writer, self.world),
         )
 
     # -- driving -------------------------------------------------------------------------------------------------------

@@ -67,9 +67,10 @@ def test_what_is_carried_is_taken_from_valid_frames_alone() -> None:
     reader = Reader(JOURNAL, 0, 3)
     sent.frame(0, accepted(send(1)))
     for _, stored in sent.journal.read(0, 0):
-        reader.pass_over(0 + reader.position, stored)
-    body = msgspec.json.encode((1, {}, [accepted(send(1, (1, 1, 0)))]))
-    sent.log.append(0, frame_value(reader.frame_prefix.replace(b"0123", b"3210"), 2, reader.head, body))
+        reader.pass_over(reader.position, stored)
+    body = msgspec.json.encode((1, {}, [accepted(send(1, (1, 1, 0)), send(1, (1, 2, 0)))]))
+    another_writer = reader.frame_prefix.replace(b"0123", b"3210")
+    sent.log.append(0, frame_value(another_writer, 2, reader.head, body))
     sent.log.append(0, b"no record at all")
     sent.frame(0, accepted(send(1, (1, 1, 0))))
     sent.run()
@@ -112,10 +113,8 @@ def test_a_valid_frame_that_does_not_decode_stops_its_shard_and_no_other() -> No
     sent.frame(0, accepted(send(2, (1, 1, 0))))
     sent.frame(1, accepted(send(2)))
     sent.run()
-    assert [(record.origin and record.origin.shard, at_of(record)) for record in sent.waiting(2)] == [
-        (1, (1, 1, 0)),
-        (0, (1, 1, 0)),
-    ] or len(sent.waiting(2)) == 2
+    found = {(record.origin.shard, at_of(record)) for record in sent.waiting(2) if record.origin}
+    assert found == {(0, (1, 1, 0)), (1, (1, 1, 0))}
     assert isinstance(sent.relay.errors["shard 0"], UnknownFormat)
     assert sent.relay.errors["shard 0"].offset == 2
 

@@ -117,7 +117,7 @@ def test_behind_counts_what_is_unread_and_what_is_not_received() -> None:
     "limits",
     [
         RelayLimits(held_sends_max=12, checkpoint_ms=0),
-        RelayLimits(held_bytes_max=3_600, checkpoint_ms=0),
+        RelayLimits(held_bytes_max=1_500, checkpoint_ms=0),
     ],
 )
 def test_what_is_held_is_bounded_and_all_of_it_comes_by_in_the_end(limits: RelayLimits) -> None:

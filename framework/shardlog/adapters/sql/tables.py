@@ -1,4 +1,4 @@
-"""SQL tables: those of row classes, and the three that shardlog keeps beside them."""
+"""SQL tables: those of row classes, and those that shardlog keeps beside them."""
 
 from __future__ import annotations
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import msgspec
 
 from shardlog.errors import DomainError
 from shardlog.model.changes import Add, Change, Changes, Increment, Put, Remove, Update, as_changes
-from shardlog.model.messages import Row
+from shardlog.model.messages import Recorded, Row
+from shardlog.model.names import where
 from shardlog.model.projection import Projection
 from shardlog.model.rows import row_defaults, row_key
 from shardlog.model.upcasting import upcast
@@ -37,6 +38,7 @@ class Projected:
     ) -> None:
         self._projection = projection
         self._rows: dict[type[Row], dict[Key, Row]] = {row: {} for row in projection.rows}
+        self._missed: list[str] = []
         self._writers = RowWriters(projection.name) if checks_writers else None
         for fact in journal:
             if isinstance(fact, Happened):
@@ -45,39 +47,46 @@ class Projected:
                 self._hear_rejection(fact)
 
     def rows(self, row_type: type[Row]) -> list[Row]:
-        """The rows of one table."""
+        """The rows of one table. Raises DomainError for a row type that is not the projection's."""
+        self._must_be_declared(row_type)
         return list(self._rows[row_type].values())
 
     def then_rows(self, *rows: Row) -> Projected:
         """All rows of all tables of the projection, in any order."""
         actual = sorted(repr(row) for table in self._rows.values() for row in table.values())
         expected = sorted(map(repr, rows))
-        assert actual == expected, f"\n  expected {expected}\n  got      {actual}"
+        missed = "".join(f"\n  {note}" for note in self._missed)
+        assert actual == expected, f"\n  expected {expected}\n  got      {actual}{missed}"
         return self
 
     def _hear_event(self, fact: Happened) -> None:
         for event in upcast(fact.stream.aggregate, fact.event):
             handler = self._projection.handlers.get(type(event))
             if handler is not None:
-                self._apply(purely(Kind.PROJECTION, handler, event, fact.recorded), fact.stream)
+                self._apply(handler, event, fact.recorded, fact.stream)
 
     def _hear_rejection(self, fact: Refused) -> None:
         handler = self._projection.rejection_handler
         if handler is not None:
-            self._apply(purely(Kind.PROJECTION, handler, fact.rejection, fact.recorded), fact.stream)
+            self._apply(handler, fact.rejection, fact.recorded, fact.stream)
 
-    def _apply(self, changes: Changes, source: AnyStream) -> None:
-        for change in as_changes(changes):
+    def _apply(self, handler: Callable[..., Changes], heard: object, recorded: Recorded, source: AnyStream) -> None:
+        for change in as_changes(purely(Kind.PROJECTION, handler, heard, recorded)):
             row_type = type(change.row) if isinstance(change, Put) else change.row_type
-            if row_type not in self._rows:
-                raise DomainError(
-                    f"row {row_type.__name__} is not among the rows of projection {self._projection.name!r}: "
-                    f"{', '.join(row.__name__ for row in self._rows)}"
-                )
+            self._must_be_declared(row_type)
             key = _key_of(change.row) if isinstance(change, Put) else change.key
             if self._writers is not None:
                 self._writers.note(row_type, key, change, source)
+            if isinstance(change, Update) and key not in self._rows[row_type]:
+                self._missed.append(
+                    f"{where(handler)} changed nothing: there was no {row_type.__name__}{key} to update. "
+                    "`put` it first, or use `increment`, which inserts."
+                )
             self._write(self._rows[row_type], row_type, key, change)
+
+    def _must_be_declared(self, row_type: type[Row]) -> None:
+        if row_type not in self._rows:
+            raise DomainError(f"{row_type.__name__}: {self._projection.why_undeclared(row_type)}")
 
     def _write(self, table: dict[Key, Row], row_type: type[Row], key: Key, change: Change) -> None:
         row = table.get(key)

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from enum import Enum, StrEnum
 from pathlib import PurePath
-from types import FrameType
+from types import CodeType, FrameType
 from typing import ParamSpec, TypeVar
 
 from shardlog.codec.personal import personal_sealed
 from shardlog.errors import DomainError
 from shardlog.model import context
+from shardlog.model.aggregate import Aggregate
+from shardlog.model.changes import increment, put, remove, update
+from shardlog.model.names import where
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,29 +79,38 @@ _INSTEAD = {
         _Outside.CLOCK: "use recorded.time, or take it from the event",
     },
 }
+_MAKERS: dict[Kind, dict[CodeType, str]] = {
+    Kind.PROJECTION: {maker.__code__: maker.__name__ for maker in (put, update, increment, remove)},
+    Kind.PROCESS: {Aggregate.send.__code__: "send"},
+}
+"""What makes the changes and the commands that a handler returns."""
 _STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen"})
 _GLOBAL_RANDOM = getattr(random.random, "__self__", None)
 
 
 def purely(kind: Kind, function: Callable[..., R], *arguments: object) -> R:
-    """Call the handler; raise DomainError if it asked anything outside its arguments, naming the line.
+    """Call the handler; raise DomainError if it asked anything outside its arguments, naming the line, or if it made
+    a change or a command to send and returned nothing.
 
     A value about a person stays sealed meanwhile, but for projections.
     """
-    watch = _Watch()
+    watch = _Watch(kind)
     seal = nullcontext() if kind is Kind.PROJECTION else personal_sealed()
     previous, collecting = sys.getprofile(), gc.isenabled()
     gc.disable()  # a collection would run other people's callbacks (hypothesis has one that reads a clock) under watch
     sys.setprofile(watch)
     try:
         with seal:
-            return function(*arguments)
+            returned = function(*arguments)
     finally:
         sys.setprofile(previous)
         if collecting:
             gc.enable()
         if watch.asked is not None:
             raise DomainError(_complaint(kind, function, watch))
+    if returned is None and watch.made:
+        raise DomainError(f"{where(function)} calls {watch.made} and returned None: a forgotten `return`?")
+    return returned
 
 
 def _complaint(kind: Kind, function: Callable[..., object], watch: _Watch) -> str:
@@ -109,14 +121,18 @@ def _complaint(kind: Kind, function: Callable[..., object], watch: _Watch) -> st
 
 
 class _Watch:
-    """A profiler that notes the first call that reaches outside."""
+    """A profiler that notes the first call that reaches outside, and the last that makes what is to be returned."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
         self.asked: _Outside | None = None
+        self.made = ""
+        self._makers = _MAKERS.get(kind, {})
         self.called = ""
         self.line = ""
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code in self._makers:
+            self.made = self._makers[frame.f_code]
         if event != "c_call" or self.asked is not None:
             return
         asked = _what_it_asks(frame, argument)

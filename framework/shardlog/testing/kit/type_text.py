@@ -22,6 +22,7 @@ def field_types(struct: type[msgspec.Struct]) -> dict[str, str]:
 def reads(new: str, old: str) -> bool:
     """Whether a field of type `new` surely takes every value of type `old`: the same, or one with more alternatives.
 
+    >>> from shardlog.testing.kit.type_text import reads
     >>> reads("int | None = ...", "int"), reads("int", "int (gt=0)"), reads("str", "int"), reads("int", "int = ...")
     (True, True, False, False)
     """

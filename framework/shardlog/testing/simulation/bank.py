@@ -129,6 +129,7 @@ class PaymentSettled(AccountEvent):
 
 class PaymentGivenBack(AccountEvent):
     payment: str
+    amount: int
     code: str
 
 
@@ -201,7 +202,8 @@ def settle(state: Account, command: Settle) -> PaymentSettled:
 @account.decides
 def give_back(state: Account, command: GiveBack) -> PaymentGivenBack:
     _must_know(state, command.payment)
-    return PaymentGivenBack(payment=command.payment, code=command.code)
+    amount = state.reserved[command.payment]
+    return PaymentGivenBack(payment=command.payment, amount=amount, code=command.code)
 
 
 @account.decides
@@ -237,8 +239,7 @@ def payment_settled(state: Account, event: PaymentSettled) -> Account:
 
 @account.evolves
 def payment_given_back(state: Account, event: PaymentGivenBack) -> Account:
-    balance = state.balance + state.reserved[event.payment]
-    return replace(state, balance=balance, reserved=_without(state, event.payment))
+    return replace(state, balance=state.balance + event.amount, reserved=_without(state, event.payment))
 
 
 def _without(state: Account, payment: str) -> Mapping[str, int]:
@@ -287,7 +288,7 @@ def account_opened(event: Opened, recorded: Recorded) -> Changes:
 
 
 @balances.on
-def money_in(event: Deposited | PaymentReceived, recorded: Recorded) -> Changes:
+def money_in(event: Deposited | PaymentReceived | PaymentGivenBack, recorded: Recorded) -> Changes:
     return (
         update(Balance, recorded.id, balance=add(event.amount), movements=add(1)),
         increment(Total, "in", count=1, amount=event.amount),

@@ -47,8 +47,8 @@ class Books:
             if given["payment"] not in self.reserved.get(id, {}):
                 raise Refusal("unknown_payment")
             if command == "settle":
-                return [("payment_settled", id, {"payment": given["payment"]})]
-            return [("payment_given_back", id, given)]
+                return [("payment_settled", id, given)]
+            return [("payment_given_back", id, given | {"amount": self.reserved[id][given["payment"]]})]
         return self._move(id, command, given)
 
     def _move(self, id: str, command: str, given: dict[str, Any]) -> list[EventFields]:
@@ -105,7 +105,8 @@ class Books:
         elif name == "payment_settled":
             del self.reserved[id][data["payment"]]
         else:
-            self.balances[id] += self.reserved[id].pop(data["payment"])
+            del self.reserved[id][data["payment"]]
+            self._add(id, amount)
         return []
 
     def refused(self, command: str, given: dict[str, Any], code: str) -> list[SendFields]:

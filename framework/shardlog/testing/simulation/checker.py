@@ -94,7 +94,7 @@ class Checker:
         """Target, previous, manager, id, command and payload of each send of an entry."""
         if entry[0] == "f":
             record = decode_record(self._feed(entry[1]).records[shard][entry[2]])
-            return [(entry[3], entry[4], "", record.id, record.command, json.loads(record.payload))]
+            return [(entry[3], entry[4], "", record.id, record.command, json.loads(bytes(record.payload)))]
         if entry[0] == "x":
             return []
         return [(target, previous, manager, id, command, payload)
@@ -159,11 +159,11 @@ class Checker:
             record = next((r for r in operation.variants if _check_of(r) == entry["check"]), None)
             if record is None:
                 raise Finding(f"{where}: {entry['command_id']} was sent with another payload")
-            return record.command, json.loads(record.payload), record.expected_version
-        source = fields[20] if fields[0] == "r" and len(fields) > 20 else None
+            return record.command, json.loads(bytes(record.payload)), record.expected_version
+        source = fields[19] if fields[0] == "r" else None
         feed = settled["feeder:feed:1" if entry["channel"] == "feeder" else "kafka:commands:1"]
         record = feed.command(where, entry, None if source is None else source[1])
-        return record.command, json.loads(record.payload), record.expected_version
+        return record.command, json.loads(bytes(record.payload)), record.expected_version
 
     def _received(
         self, where: str, shard: int, entry: dict[str, Any], received: list[Any]

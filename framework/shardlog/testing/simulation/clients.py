@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -104,6 +105,18 @@ class Clients:
             self._send(operation)
         return not unsettled
 
+    def probe(self) -> None:
+        """A last command for each shard: it must still be served."""
+        environment = self._environment
+        for shard in range(environment.plan.shards):
+            id = next(id for id in (f"probe{n}:a" for n in count()) if shard_of_account(id, environment.plan.shards) == shard)
+            record = record_of(id, Open(), uuid7(environment.clock.us, bytes(8) + shard.to_bytes(2, "big")))
+            issued_us = environment.clock.us // 1000 * 1000
+            floor = self._history.highest[shard]
+            operation = Operation(record, shard, "local", issued_us, floor, environment.clock.ms)
+            self._history.operations.append(operation)
+            self._send(operation)
+
     def hear(self, who: str, attempt: Attempt, outcome: Outcome) -> None:
         """An answer leaves a process; it may be lost on its way."""
         environment = self._environment
@@ -133,15 +146,15 @@ class Clients:
         shard = shard_of_account(id, shards)
         issued_us = self._issued_us()
         number = len(history.operations)
-        if issued_us is None:
-            old = history.operations[-1] if history.operations and random.random() < 0.2 else None
-            command_id = f"plain-{number:08}"
-            if old is not None and (id, old.record.command_id) not in self._keys:
-                command_id, issued_us = old.record.command_id, old.issued_us  # the same id in another scope
-            self._keys.add((id, command_id))
-        else:
+        command_id = f"plain-{number:08}"
+        if issued_us is not None:
             command_id = uuid7(issued_us, number.to_bytes(10, "big"))
             issued_us = issued_us // 1000 * 1000
+        elif history.operations and random.random() < 0.2:
+            old = history.operations[-1]
+            if (id, old.record.command_id) not in self._keys:  # the same id in another scope
+                command_id, issued_us = old.record.command_id, old.issued_us
+        self._keys.add((id, command_id))
         expected = random.randrange(4) if random.random() < 0.05 else None
         record = record_of(id, random_command(random, id), command_id, expected_version=expected)
         channel = random.choice(CHANNELS)
@@ -177,7 +190,7 @@ class Clients:
         if process is None:
             return
         environment.trace.note("client", operation.shard, "sends %s %s %s to %s (attempt %s, id %s)", attempt.record.command,
-                               attempt.record.id, attempt.record.payload, process.label, attempt.number,
+                               attempt.record.id, bytes(attempt.record.payload).decode(), process.label, attempt.number,
                                attempt.record.command_id[-12:])  # fmt: skip
         process.submit(operation.shard, Request(attempt.record, operation.channel, Sink(self, process), attempt))
 

@@ -23,7 +23,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     process of the same name), move (of a shard); boundary_crash of each effect. Clocks: skew_ms, time_jump. Requests:
     request_lost, reply_lost, request_again, request_late, altered (same id, another payload), old_id, future_id,
     stray (to a process that the shard was not given to). Sends: send_again, send_gap. Inputs: bad_record,
-    repeated_record. Projections: store_error.
+    repeated_record. Projections: store_error, rebuild.
     """
 
     lost: float = 0
@@ -57,6 +57,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     bad_record: float = 0
     repeated_record: float = 0
     store_error: float = 0
+    rebuild: float = 0
 
 
 HIGHEST: dict[str, float] = {
@@ -91,6 +92,7 @@ HIGHEST: dict[str, float] = {
     "bad_record": 0.3,
     "repeated_record": 0.3,
     "store_error": 0.3,
+    "rebuild": 0.005,
 }
 """The highest chance of each fault that a seed may draw."""
 

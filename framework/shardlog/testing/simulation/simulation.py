@@ -6,6 +6,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
+import stamina
+
+from shardlog.adapters.memory.projections import MemoryDatabase
 from shardlog.executor.shard import Mode
 from shardlog.testing.simulation.checker import Checker
 from shardlog.testing.simulation.clients import ACCOUNTS, Clients, feed_value, shard_of_account
@@ -14,6 +17,7 @@ from shardlog.testing.simulation.finding import Finding
 from shardlog.testing.simulation.history import History
 from shardlog.testing.simulation.plan import plan_of
 from shardlog.testing.simulation.process import Process
+from shardlog.testing.simulation.projecting import ProjectionProcess, check_projections
 from shardlog.testing.simulation.states import check_states
 
 CALM_ROUNDS_MAX = 600
@@ -26,7 +30,7 @@ class Outcome(NamedTuple):
     seed: int
     steps: int
     commands: int
-    acknowledged: int
+    answers: int
     frames: int
     entries: int
     crashes: int
@@ -41,17 +45,22 @@ class Simulation:
         self.trace = environment.trace
         self.history = History(environment.plan.shards)
         self.processes: list[Process] = []
+        self.database = MemoryDatabase()
+        self.projectors: list[ProjectionProcess] = []
         self.clients = Clients(environment, self.history, self._find)
         self._started = 0
+        self._started_projectors = 0
         self._records = 0
         self._steps = 0
+        self._is_probed = False
 
     def run(self) -> Outcome:
         """From the first process to the last check."""
-        self._supervise()
-        self._go_wrong()
-        self._come_to_rest()
-        return self._check()
+        with stamina.set_testing(True, attempts=10, cap=True):  # its waits would be in true time
+            self._supervise()
+            self._go_wrong()
+            self._come_to_rest()
+            return self._check()
 
     # -- with faults ---------------------------------------------------------------------------------------------------
     def _go_wrong(self) -> None:
@@ -64,7 +73,9 @@ class Simulation:
             (0.8, self._feed),
             (0.3, self._supervise),
             (0.2, self._resume),
-            (0.2, self._compare),
+            (0.1, self._compare),
+            (1, self._project),
+            (20 * faults.rebuild, self._rebuild),
             (20 * faults.crash, self._crash),
             (20 * faults.pause, self._pause),
             (20 * faults.wrong_start, self._start_twice),
@@ -161,6 +172,19 @@ class Simulation:
             value = feed_value(random, id, f"record-{self._records:06}")
         feed.put(shard, value)
 
+    def _project(self) -> None:
+        """A projector writes a batch; sometimes there are two of them."""
+        random = self.environment.random
+        self.projectors = [projector for projector in self.projectors if projector.is_alive]
+        if not self.projectors or (len(self.projectors) < 2 and self.environment.happens(self.environment.faults.wrong_start)):
+            self._started_projectors += 1
+            self.projectors.append(ProjectionProcess(self.environment, self.database, self._started_projectors))
+        random.choice(self.projectors).step()
+
+    def _rebuild(self) -> None:
+        if self.projectors:
+            self.environment.random.choice(self.projectors).rebuild()
+
     def _compare(self) -> None:
         """A state that rests on acknowledged frames alone is what a replay gives."""
         for process in self.processes:
@@ -186,6 +210,8 @@ class Simulation:
             if process.ordinal in kept:
                 process.end()
             kept.add(process.ordinal)
+        for projector in self.projectors:
+            projector.calm_down()
         environment.clock.pass_ms(200)
         for turn in range(CALM_ROUNDS_MAX):
             environment.clock.pass_ms(5)
@@ -196,8 +222,18 @@ class Simulation:
             if turn % 20 == 0 and not self.clients.settle():
                 continue
             if not any(moved) and self._is_at_rest():
-                return
+                if self._is_probed:
+                    self._finish_projections()
+                    return
+                self._is_probed = True
+                self.clients.probe()
         raise Finding(f"it does not come to rest: {self._unrest()}")
+
+    def _finish_projections(self) -> None:
+        last = ProjectionProcess(self.environment, self.database, self._started_projectors + 1)
+        for projector in [*self.projectors, last]:
+            while projector.is_alive and projector.step():
+                pass
 
     def _is_at_rest(self) -> bool:
         return (
@@ -221,6 +257,7 @@ class Simulation:
         logs = [partition.values for partition in environment.broker.partitions]
         checker = Checker(self.history, environment.feeds, logs, is_at_rest=True)
         checker.check()
+        check_projections(environment, self.database, checker.books)
         for process in self.processes:
             check_states(environment, process, checker.books)
         digest = blake2b(digest_size=16)
@@ -231,7 +268,7 @@ class Simulation:
             seed=environment.plan.seed,
             steps=self._steps,
             commands=len(self.history.operations),
-            acknowledged=sum(a.outcome is not None for a in self.history.attempts),
+            answers=sum(a.outcome is not None for a in self.history.attempts),
             frames=sum(len(frames) for frames in checker.frames),
             entries=checker.entries,
             crashes=self._started - len(self.processes),

@@ -1,46 +1,17 @@
-"""The checks at the end that look at the journal: its chain, and a rebuild beside the tables."""
+"""The check of a rebuild: the tables, built again from the journal beside those that were kept."""
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 from demo.application import SHARDS, application
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
-from shardlog.journal.reader import FrameTaken, Invalid, Reader
 from shardlog.model.projection import Projection
 from shardlog.projector.runner import Projector
-
-
-class Chain(NamedTuple):
-    """What a walk over a journal found. invalid: records that do not count, by reason."""
-
-    frames: int
-    invalid: dict[str, int]
-    heads: tuple[str, ...]
-
-
-def walk_chain(directory: Path) -> Chain:
-    """Read every record of every shard by the reader's rule. Raises Corrupt or Diverged where it does not hold."""
-    meta = read_meta(directory)
-    journal = SqliteJournal(directory, meta.shards)
-    frames, invalid, heads = 0, dict[str, int](), list[str]()
-    try:
-        for shard in range(meta.shards):
-            reader = Reader(meta.journal, shard, meta.shards)
-            for offset, value in journal.read(shard, 0):
-                verdict = reader.pass_over(offset, value)
-                if isinstance(verdict, Invalid):
-                    invalid[verdict.reason] = invalid.get(verdict.reason, 0) + 1
-                frames += isinstance(verdict, FrameTaken)
-            heads.append(reader.head)
-    finally:
-        journal.close()
-    return Chain(frames, invalid, tuple(heads))
 
 
 def rebuild_differs(directory: Path, projection: Projection) -> list[str]:

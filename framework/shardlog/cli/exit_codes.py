@@ -1,0 +1,72 @@
+"""What the command line exits with: few codes, after BSD's sysexits where it has one (docs/cli.md lists them)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from shardlog.errors import (
+    AppendFailed,
+    ConfigurationError,
+    DomainError,
+    InvalidId,
+    InvalidToken,
+    JournalError,
+    JournalHeld,
+    ObjectStoreFailed,
+    ReplayFailed,
+    ShardlogError,
+    SnapshotUnusable,
+    StoreUnavailable,
+)
+
+
+class ExitCode(IntEnum):
+    """Codes above 128 are signals, as shells report them."""
+
+    OK = 0
+    """Done, and nothing is wrong."""
+    FAILED = 1
+    """It failed in a way that has no code of its own."""
+    USAGE = 2
+    """The command line is wrong: an unknown option, no such stream, no such projection."""
+    REFUSED = 3
+    """A command was rejected: by the domain, or by the engine."""
+    DAMAGED = 65
+    """The journal or a snapshot is damaged, has diverged, or is not readable by this code."""
+    UNREACHABLE = 69
+    """No server answers at the address."""
+    DIFFERS = 70
+    """The code at hand does not lead to the state that the journal led to."""
+    TRY_LATER = 75
+    """Another process holds what is needed, or a store is not available now."""
+    CONFIGURATION = 78
+    """A setting, or the application that the settings name, is wrong."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+    PIPE_CLOSED = 141
+    """Whoever read the output stopped reading, as `head` does."""
+    TERMINATED = 143
+    """SIGTERM."""
+
+
+_BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
+    (JournalHeld, ExitCode.TRY_LATER),
+    (AppendFailed, ExitCode.TRY_LATER),
+    (ObjectStoreFailed, ExitCode.TRY_LATER),
+    (StoreUnavailable, ExitCode.TRY_LATER),
+    (TimeoutError, ExitCode.TRY_LATER),
+    (ReplayFailed, ExitCode.DIFFERS),
+    (ConfigurationError, ExitCode.CONFIGURATION),
+    (DomainError, ExitCode.CONFIGURATION),
+    (InvalidId, ExitCode.USAGE),
+    (InvalidToken, ExitCode.USAGE),
+    (JournalError, ExitCode.DAMAGED),
+    (SnapshotUnusable, ExitCode.DAMAGED),
+    (ShardlogError, ExitCode.FAILED),
+)
+"""The first that fits counts."""
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """The code that an error ends the command with."""
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), ExitCode.FAILED)

@@ -1,0 +1,139 @@
+"""The command `shardlog`: finds the command that was asked for, runs it, and turns errors into lines and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from shardlog.cli.exit_codes import ExitCode, exit_code_of
+from shardlog.errors import ShardlogError
+from shardlog.model.names import closest
+
+COMMANDS: Mapping[str, str] = {
+    "dev": "Serve the application over HTTP, with all roles in this process.",
+    "send": "Send a command to a running server.",
+    "stream": "Show one stream: its events, and the state after each.",
+    "inspect": "Show what stands in the journal: frames, claims, and what is invalid.",
+    "status": "Show shards, projections, dead letters and snapshots.",
+    "verify": "Check the journal's chain, and that the code at hand still leads to the same state.",
+    "snapshot": "Take a snapshot of every shard.",
+    "rebuild": "Build a projection's tables again from the journal.",
+    "config": "Show every setting: value, unit, range, and where it comes from.",
+    "new": "Make a repository for a domain team, with a working aggregate, projection and tests.",
+    "completion": "Print the script that completes commands and options in your shell.",
+}
+"""Each command is the object `command` of the module of its name, and is imported when it is asked for."""
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class LazyCommands(click.Group):
+    """A group that lists its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in COMMANDS if importlib.util.find_spec(f"shardlog.cli.{name}") is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found = importlib.import_module(f"shardlog.cli.{cmd_name}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            known = self.list_commands(ctx)
+            ctx.fail(f"there is no command {args[0]!r}{closest(args[0], known)}; there are: {', '.join(known)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=COMMANDS[name]) for name in names), *options]
+
+
+@click.group(cls=LazyCommands, context_settings=CONTEXT)
+@click.option("--traceback", "shows_traceback", is_flag=True, help="Show where an error comes from, for a report.")
+@click.version_option(package_name="shardlog", prog_name="shardlog")
+def shardlog(shows_traceback: bool) -> None:
+    """Event sourcing over a log that fences itself.
+
+    Settings come from shardlog.toml and from the environment (SHARDLOG_SECTION_NAME); `shardlog config` shows them.
+    Every command explains itself: shardlog COMMAND --help.
+    """
+
+
+class Terminated(BaseException):
+    """SIGTERM came: what is open is closed on the way out, as with Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run, and exit with one of `ExitCode`."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit finds no pipe
+        code = ExitCode.PIPE_CLOSED
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        returned = shardlog.main(arguments, prog_name="shardlog", standalone_mode=False)
+        return returned if isinstance(returned, int) else ExitCode.OK
+    except click.exceptions.Exit as exited:
+        return exited.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except Terminated:
+        return ExitCode.TERMINATED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (ShardlogError, TimeoutError) as error:
+        _tell(error, str(error), arguments)
+        return exit_code_of(error)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        _tell(error, str(error), arguments)
+        return ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001  # nothing but a line and a code leaves this process
+        _tell(error, f"unexpected {type(error).__name__}: {error} (shardlog --traceback shows where)", arguments)
+        return ExitCode.FAILED
+
+
+def _tell(error: Exception, line: str, arguments: Sequence[str]) -> None:
+    """The error in words; where it comes from only on demand."""
+    if "--traceback" in arguments:
+        traceback.print_exception(error)
+    click.echo(f"shardlog: {line}", err=True)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+if __name__ == "__main__":
+    main()

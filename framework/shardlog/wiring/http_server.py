@@ -1,0 +1,77 @@
+"""An embedded engine behind HTTP: the gateway on uvicorn, in an event loop of the caller's."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Collection, Iterator
+
+import uvicorn
+
+from shardlog.executor.limits import Limits
+from shardlog.gateway.app import Gateway
+from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
+from shardlog.wiring.embedded import Embedded
+
+DRAIN_SECONDS = 30
+"""How long requests that are under way may take once the server is told to end."""
+KEEP_ALIVE_SECONDS = 60
+"""How long a connection may stay without a request."""
+BACKLOG = 1_024
+"""Connections that wait to be accepted."""
+
+
+class HttpServer:
+    """One server. To be made and run inside an event loop. hosts: as of Gateway."""
+
+    def __init__(self, engine: Embedded, limits: Limits, hosts: Collection[str] | None) -> None:
+        self._tables = EmbeddedTables(engine) if engine.application.projections else None
+        self._gateway = Gateway(EmbeddedShards(engine), self._tables, limits, hosts)
+        self._server = _Server(self._gateway)
+
+    async def run(self, listener: socket.socket, announce: Callable[[], None]) -> None:
+        """Serve until `end`. announce: called once requests are taken."""
+        self._server.announce = announce
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            if self._tables is not None:
+                self._tables.close()
+
+    def end(self) -> None:
+        """Take no more; finish what was taken, then let `run` return. Called in the event loop."""
+        self._gateway.drain()
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the server alone, and without its own log format."""
+
+    announce: Callable[[], None]
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(
+            uvicorn.Config(
+                gateway,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self.announce()

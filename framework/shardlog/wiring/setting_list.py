@@ -1,0 +1,54 @@
+"""Every setting with what is to be known of it: type, unit, default, range, and what it is for."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shardlog.ranges import allowed, field_types, unit
+from shardlog.wiring.setting_sources import variable
+from shardlog.wiring.settings import SECTIONS
+
+
+class Setting(NamedTuple):
+    """One setting. about: what it is for. allowed: in words, behind "must be". unit: empty where it has none."""
+
+    section: str
+    name: str
+    default: object
+    unit: str
+    allowed: str
+    about: str
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return variable(self.section, self.name)
+
+
+def all_settings() -> Iterator[Setting]:
+    """All of them, section by section."""
+    for section, struct in SECTIONS.items():
+        defaults: Any = struct()
+        about = _about(struct)
+        for name, hint in field_types(struct).items():
+            yield Setting(section, name, getattr(defaults, name), unit(name, hint), allowed(hint), about.get(name, ""))
+
+
+def _about(struct: type[msgspec.Struct]) -> Mapping[str, str]:
+    """The text under each field, as it stands in the code."""
+    source = inspect.getsource(sys.modules[struct.__module__])
+    body = next(n.body for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == struct.__name__)
+    found: dict[str, str] = {}
+    for field, text in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            value = text.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found[field.target.id] = " ".join(value.value.split())
+    return found
