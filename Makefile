@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 MONTHS ?= 12
+KILLS ?= 300
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench constraints clean
+.PHONY: help setup demo test kill-dev lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +25,9 @@ demo: setup      ## a year of flights through four shards into SQL tables, prove
 
 test: setup      ## every test
 	$(BIN)/python -m pytest
+
+kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and every promise checked; prints recovery times
+	$(BIN)/python -m tests.services.dev_kills --kills $(KILLS)
 
 lint: setup      ## format, lint, types, layers
 	$(BIN)/ruff format --check .

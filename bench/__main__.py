@@ -14,6 +14,7 @@ BENCHMARKS = (
     ("bench.execute", "--journal", "sqlite"),
     ("bench.replay",),
     ("bench.project", "--database", "sqlite"),
+    ("bench.http",),
 )
 
 

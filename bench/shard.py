@@ -1,4 +1,4 @@
-"""One shard for benchmarks, driven by hand: the caller is the build thread."""
+"""One shard for benchmarks: driven by hand, where the caller is the build thread, or to be run by an executor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from bench.workload import application
+from bench import workload
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.executor.clock import SystemWorld
@@ -18,8 +18,10 @@ from shardlog.executor.shard import Claimant, Mode, ShardExecutor
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
+from shardlog.model.application import Application
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal
+from shardlog.wiring.snapshotting import ProcessSnapshots
 
 JOURNAL_ID = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
 
@@ -46,10 +48,20 @@ class ListInput(Input):
 class DrivenShard:
     """A shard that this thread steps, and sleeps for where only a report can help."""
 
-    def __init__(self, journal: Journal, limits: Limits, inputs: Sequence[Input] = ()) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        limits: Limits,
+        inputs: Sequence[Input] = (),
+        application: Application = workload.application,
+        snapshots: ProcessSnapshots | None = None,
+    ) -> None:
         self.core = ExecutorCore(application, Shard(JOURNAL_ID, 0, 1), limits)
         writer = JournalWriter(Reader(JOURNAL_ID, 0, 1), limits.pending_frames_max)
-        self.executor = ShardExecutor(self.core, journal, writer, Claimant("bench"), SystemWorld(), inputs)
+        made = None if snapshots is None else snapshots.of(application, self.core, writer)
+        self.executor = ShardExecutor(
+            self.core, journal, writer, Claimant("bench"), SystemWorld(), inputs, snapshots=made
+        )
         self._reported = threading.Event()
         self.executor.on_report(self._reported.set)
 
@@ -70,6 +82,12 @@ class DrivenShard:
     def close(self) -> None:
         """Let go of the writer."""
         self.executor.close()
+
+
+def shard_executor(core: ExecutorCore, journal: Journal, inputs: Sequence[Input] = ()) -> ShardExecutor:
+    """The shard of this core, on the system's clock."""
+    writer = JournalWriter(Reader(JOURNAL_ID, 0, 1), core.limits.pending_frames_max)
+    return ShardExecutor(core, journal, writer, Claimant("bench"), SystemWorld(), inputs)
 
 
 def open_journal(kind: str, directory: Path) -> Journal:

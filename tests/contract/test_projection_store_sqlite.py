@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from shardlog import Key, Projection, Row
+from shardlog import AwareDatetime, Key, Projection, Row
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import ConfigurationError, RowsRefused, StoreFailed, StoreUnavailable, TableMismatch
 from shardlog.model.rows import Index
@@ -33,7 +33,7 @@ class Everything(Row, name="everything", floats=True):
     """All kinds of values."""
 
     colour: Key[Colour]
-    at: Key[datetime]
+    at: Key[AwareDatetime]
     day: Index[date]
     size: Size
     price: Decimal

@@ -32,9 +32,14 @@ def command(settings: Path, host: str, port: int, allow_remote: bool) -> None:
     Once requests are taken, one line of JSON on the standard output says where: url, host, port, journal, pid. Ctrl-C
     or SIGTERM finishes what was taken and ends; a second one ends at once, and nothing acknowledged is lost.
     """
+    from shardlog.errors import ConfigurationError
     from shardlog.wiring.loading import load_application
-    from shardlog.wiring.serving import Listening, serve
     from shardlog.wiring.settings import load_settings
+
+    try:
+        from shardlog.wiring.serving import Listening, serve
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"serving over HTTP needs {error.name}: pip install 'shardlog[http]'") from error
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     found = load_settings(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -40,6 +41,7 @@ def walk(annotation: Any) -> Iterator[Any]:
     return _walk(annotation, set())
 
 
+@lru_cache(maxsize=4_096)
 def is_recursive(annotation: Any) -> bool:
     """Whether a struct or a named tuple in it holds itself, however far down: its values nest to any depth."""
     return _leads_back(annotation, frozenset(), set())

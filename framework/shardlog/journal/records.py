@@ -7,6 +7,7 @@ No field has a default, so an array of another length does not decode (rule R4).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, Union
 
 import msgspec
@@ -140,8 +141,9 @@ class RawEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_un
     data: msgspec.Raw
 
 
+@lru_cache(maxsize=4_096)
 def event_record(category: str, name: str, schema_version: int, data_type: Any) -> type[msgspec.Struct]:
-    """The record type of one event class: an array of its tag, `id`, `version` and `data`.
+    """The record type of one event class: an array of its tag, `id`, `version` and `data`. Made once.
 
     data_type: the event class, or msgspec.Raw to keep the bytes.
     """
@@ -160,9 +162,11 @@ class _NoEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_un
     """The event type of a decoder that knows no event: no event has an empty tag."""
 
 
-def frame_decoder(event_types: Sequence[type[msgspec.Struct]]) -> Callable[[bytes | memoryview], FrameBody[Any]]:
-    """What decodes the bodies of frames whose events are of these record types. It raises msgspec.DecodeError."""
-    union: Any = Union[tuple(event_types)] if event_types else _NoEvent  # noqa: UP007  # made at run time
+@lru_cache(maxsize=256)
+def frame_decoder(event_types: tuple[type[msgspec.Struct], ...]) -> Callable[[bytes | memoryview], FrameBody[Any]]:
+    """What decodes the bodies of frames whose events are of these record types. It raises msgspec.DecodeError.
+    Made once: every shard of a process, and every projector, decodes by the same one."""
+    union: Any = Union[event_types] if event_types else _NoEvent  # noqa: UP007  # made at run time
     return msgspec.json.Decoder(FrameBody[union], dec_hook=decode_hook).decode
 
 

@@ -78,8 +78,8 @@ class Held:
         found: list[bytes] = []
         with self._lock:
             self._turn += 1
-            sources = sorted(queues)
-            first = self._turn % len(sources)
+            sources = sorted(queues)  # none any more, where they were received since the look without the lock
+            first = self._turn % max(1, len(sources))
             for source in sources[first:] + sources[:first]:
                 queue, last = queues[source], received.get(source)
                 start = 0 if last is None else bisect_right(queue, last, key=_at)

@@ -118,7 +118,7 @@ class _Format1(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_format1 = msgspec.json.Decoder(_Format1).decode
 _decode_body = msgspec.json.Decoder(Manifest).decode
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.Encoder().encode
 
 
 def checksum(data: bytes | memoryview | msgspec.Raw) -> str:

@@ -75,7 +75,7 @@ class Sent:
         self.ms = 0.0
         self.relay = self.another()
 
-    def another(self) -> Relay:
+    def another(self, limits: RelayLimits | None = None) -> Relay:
         """A relay that knows nothing but what is stored."""
         return Relay(
             self.journal,
@@ -86,7 +86,7 @@ class Sent:
             lambda: self.received,
             lambda: self.ms,
             self.inputs,
-            self.limits,
+            limits or self.limits,
         )
 
     def frame(self, shard: int, *entries: Accepted[Any] | Rejected | Forwarded | Unreadable) -> int:

@@ -198,6 +198,20 @@ def test_of_two_relays_the_checkpoint_goes_forward_only_and_letters_stand_once()
     assert len(sent.letters()) == 29
 
 
+def test_a_relay_that_is_behind_another_does_not_move_the_checkpoint_back() -> None:
+    sent = Sent()
+    slow = sent.another(RelayLimits(checkpoint_ms=0, read_records_max=1))
+    for _ in range(10):
+        sent.frame(0, accepted())
+        slow.step()
+        sent.frame(0, accepted())
+        sent.run()
+        slow.step()
+        slow.step()
+        assert sent.stored()[0] == sent.journal.offsets(0)[1]
+    assert slow.errors == {}
+
+
 class BrokenStore(MemoryRelayStore):
     """Takes nothing while it is broken."""
 

@@ -127,6 +127,7 @@ class MemoryDatabase:
 
     def __init__(self) -> None:
         self.tables: dict[str, _Table] = {}
+        self.owners: dict[str, Version] = {}
         self.contents: dict[Version, _Contents] = {}
 
     def rows(self, table: str) -> list[Values]:
@@ -142,6 +143,7 @@ class MemoryProjectionStore(ProjectionStore):
         self._database = database
 
     def prepare(self, projection: Projection) -> None:
+        self._own_tables(projection)
         for row in projection.rows:
             table = self._database.tables.setdefault(_name(projection, row), _table(projection, row))
             _check_shape(table, table_shape(row))
@@ -177,6 +179,7 @@ class MemoryProjectionStore(ProjectionStore):
         return sorted(letters, key=lambda x: (x.category, x.id, *_order(x.position)))
 
     def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
+        self._own_tables(projection)
         contents = self._contents(projection)
         for row in projection.rows:
             self._database.tables[_name(projection, row)] = _table(projection, row)
@@ -185,6 +188,19 @@ class MemoryProjectionStore(ProjectionStore):
 
     def close(self) -> None:
         """Nothing to free: what was written stays in the database."""
+
+    def _own_tables(self, projection: Projection) -> None:
+        """Raises TableMismatch for a table that is another projection's; then none is owned anew."""
+        mine, owners = (projection.name, projection.version), self._database.owners
+        names = [_name(projection, row) for row in projection.rows]
+        for name in names:
+            if owners.get(name, mine) != mine:
+                other, version = owners[name]
+                raise TableMismatch(
+                    f"projection {projection.name!r} keeps table {name!r}, and projection {other!r} version {version} "
+                    "has filled it: give the row another name="
+                )
+        owners.update(dict.fromkeys(names, mine))
 
     def _contents(self, projection: Projection) -> _Contents:
         return self._database.contents.setdefault((projection.name, projection.version), _Contents())
@@ -246,7 +262,9 @@ def _settle_letters(contents: _Contents, batch: Batch) -> None:
     for position in (*batch.handled, *batch.skipped):
         held = letters.get(position)
         if held is None or held.state == "skipped":
-            raise CheckpointMoved(f"there is no dead letter at {position.token} any more: another worker has settled it")
+            raise CheckpointMoved(
+                f"there is no dead letter at {position.token} any more: another worker has settled it"
+            )
         if position in batch.handled:
             del letters[position]
         else:

@@ -1,0 +1,51 @@
+"""A journal directory opened to be read, beside whoever serves it: no lock is taken, and no file is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from shardlog.adapters.sqlite.control import read_meta
+from shardlog.adapters.sqlite.journal import SqliteJournal
+from shardlog.adapters.sqlite.shard_file import shard_path
+from shardlog.errors import JournalError
+from shardlog.journal.control import Meta
+from shardlog.journal.reader import Reader
+from shardlog.ports.journal import Journal
+
+
+class OpenJournal(NamedTuple):
+    """A journal and what it was made for."""
+
+    directory: Path
+    meta: Meta
+    journal: Journal
+
+    def reader(self, shard: int) -> Reader:
+        """A reader at the beginning of a shard."""
+        return Reader(self.meta.journal, shard, self.meta.shards)
+
+    def records(self, shard: int) -> int:
+        """How many records the shard holds now."""
+        earliest, end = self.journal.offsets(shard)
+        return end - earliest
+
+
+@contextmanager
+def open_journal(directory: Path) -> Iterator[OpenJournal]:
+    """Read what stands there. Raises JournalMismatch where there is no journal, JournalError for a missing file."""
+    meta = read_meta(directory)
+    for shard in range(meta.shards):
+        path = shard_path(directory, shard)
+        if not path.is_file() or not path.stat().st_size:
+            raise JournalError(
+                f"{path} is missing, and the journal was made with {meta.shards} shards: restore it from a backup, or, "
+                "where the journal was never started, start it"
+            )
+    journal = SqliteJournal(directory, meta.shards)
+    try:
+        yield OpenJournal(directory, meta, journal)
+    finally:
+        journal.close()

@@ -1,0 +1,95 @@
+"""Rebuilding a projection of a directory that nobody serves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from shardlog.adapters.sql.store import SqlProjectionStore
+from shardlog.adapters.sqlite.control import read_meta
+from shardlog.adapters.sqlite.lock import DirectoryLock
+from shardlog.errors import JournalHeld
+from shardlog.model.application import Application
+from shardlog.projector.runner import Projector
+from shardlog.projector.worker import Limits
+from shardlog.wiring.reading import open_journal
+
+LOOK_SECONDS = 0.1
+
+
+class Rebuilt(NamedTuple):
+    """handled: events and rejections that the projection heard. records: of the journal. dead_letters: it has."""
+
+    handled: int
+    records: int
+    dead_letters: int
+
+
+def rebuild(
+    directory: Path,
+    application: Application,
+    name: str,
+    limits: Limits,
+    watched: Callable[[int, int], object] = lambda done, total: None,
+) -> Rebuilt:
+    """Drop the projection's tables and build them again from the journal's beginning, under the directory's lock.
+
+    watched: told records read and records in all, from another thread. Raises JournalHeld where a process serves the
+    directory, KeyError for no such projection, and what stops the rebuild: HandlerFailed names the event.
+    """
+    read_meta(directory)  # where there is no journal, no lock's file is made either
+    with _lock(directory, name), open_journal(directory) as opened:
+        store = SqlProjectionStore(directory / "projections.sqlite")
+        try:
+            projections = [application.projections[name]]
+            meta = opened.meta
+            projector = Projector(opened.journal, meta.journal, meta.shards, application, projections, store, limits)
+            with _Watch(projector, watched):
+                projector.rebuild(name)
+            (lags,) = projector.lag().values()
+            letters = projector.dead_letters(name).letters()
+            return Rebuilt(projector.handled[name], sum(lag.next for lag in lags.values()), len(letters))
+        finally:
+            store.close()
+
+
+@contextmanager
+def _lock(directory: Path, name: str) -> Iterator[None]:
+    lock = DirectoryLock(directory)
+    try:
+        lock.acquire()
+    except JournalHeld as error:
+        raise JournalHeld(
+            f"{error}. Projection {name!r} is rebuilt while nobody serves: end that process by Ctrl-C or SIGTERM, "
+            "rebuild, and start it again; or give the projection the next version=, and its tables are built beside "
+            "the old ones"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Watch:
+    """Tells how far a projector is, as a context, while another thread works."""
+
+    def __init__(self, projector: Projector, watched: Callable[[int, int], object]) -> None:
+        self._projector = projector
+        self._watched = watched
+        self._is_done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shardlog-rebuild-watch", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_done.wait(LOOK_SECONDS):
+            for lags in self._projector.lag().values():
+                self._watched(sum(lag.next for lag in lags.values()), sum(lag.end for lag in lags.values()))

@@ -1,0 +1,167 @@
+"""What can be said of a journal directory from outside: shards, projections, dead letters, who serves it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from shardlog.adapters.sql.relay_store import SqlRelayStore
+from shardlog.adapters.sql.store import SqlProjectionStore
+from shardlog.adapters.sql.tables import table_name
+from shardlog.adapters.sqlite.lock import holder
+from shardlog.errors import JournalError
+from shardlog.journal.reader import ClaimTaken, FrameTaken
+from shardlog.journal.records import ClaimBody, decode_claim
+from shardlog.model.application import Application
+from shardlog.model.projection import Projection
+from shardlog.wiring.reading import OpenJournal
+
+LETTERS_MAX = 10_000
+"""So many dead letters of commands are counted."""
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shard's records are. invalid: by reason. stopped: what every reader stops at, empty for nothing."""
+
+    epoch: int
+    frames: int
+    claims: int
+    invalid: Mapping[str, int]
+    owner: str
+    claimed: int
+    build: str
+    head: str
+    stopped: str = ""
+
+
+class ShardStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard. earliest, next: offsets. records: None where they were not read."""
+
+    shard: int
+    earliest: int
+    next: int
+    records: Records | None
+
+
+class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One projection. lag: records not read yet, by shard. dead_letters: by state."""
+
+    name: str
+    version: int
+    tables: tuple[str, ...]
+    lag: Mapping[int, int]
+    dead_letters: Mapping[str, int]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """A journal directory. made: microseconds since 1970 UTC. served_by: a process id, None for nobody.
+
+    command_dead_letters: open ones, None where no relay has run here.
+    """
+
+    directory: str
+    journal: str
+    name: str
+    made: int
+    served_by: int | None
+    shards: tuple[ShardStatus, ...]
+    projections: tuple[ProjectionStatus, ...]
+    command_dead_letters: int | None
+
+
+def status(
+    opened: OpenJournal,
+    application: Application | None,
+    *,
+    reads_records: bool = True,
+    passed: Callable[[int], object] = lambda shard: None,
+) -> Status:
+    """Look at everything once. application: whose projections are told. passed: called for each record read.
+
+    Raises JournalError, StoreUnavailable and StoreFailed where something cannot be read at all.
+    """
+    meta = opened.meta
+    return Status(
+        directory=str(opened.directory),
+        journal=meta.journal,
+        name=meta.name,
+        made=meta.time,
+        served_by=holder(opened.directory),
+        shards=tuple(_shard(opened, shard, reads_records, passed) for shard in range(meta.shards)),
+        projections=() if application is None else _projections(opened, application),
+        command_dead_letters=_command_letters(opened),
+    )
+
+
+def _shard(opened: OpenJournal, shard: int, reads_records: bool, passed: Callable[[int], object]) -> ShardStatus:
+    earliest, end = opened.journal.offsets(shard)
+    records = _records(opened, shard, passed) if reads_records else None
+    return ShardStatus(shard=shard, earliest=earliest, next=end, records=records)
+
+
+def _records(opened: OpenJournal, shard: int, passed: Callable[[int], object]) -> Records:
+    reader = opened.reader(shard)
+    kinds: Counter[type] = Counter()
+    claim: ClaimBody | None = None
+    stopped = ""
+    try:
+        for offset, value in opened.journal.read(shard, reader.position):
+            verdict = reader.pass_over(offset, value)
+            kinds[type(verdict)] += 1
+            if isinstance(verdict, ClaimTaken):
+                claim = decode_claim(verdict.body)
+            passed(shard)
+    except JournalError as error:
+        stopped = str(error)
+    return Records(
+        epoch=reader.epoch,
+        frames=kinds[FrameTaken],
+        claims=kinds[ClaimTaken],
+        invalid={reason: number for reason, number in reader.invalid.items() if number},
+        owner="" if claim is None else f"{claim.owner} {claim.address}".strip(),
+        claimed=0 if claim is None else claim.time,
+        build="" if claim is None else claim.build,
+        head=reader.head,
+        stopped=stopped,
+    )
+
+
+def _projections(opened: OpenJournal, application: Application) -> tuple[ProjectionStatus, ...]:
+    path = opened.directory / "projections.sqlite"
+    if not path.exists():
+        return ()
+    store = SqlProjectionStore(path)
+    try:
+        return tuple(_projection(opened, store, projection) for projection in application.projections.values())
+    finally:
+        store.close()
+
+
+def _projection(opened: OpenJournal, store: SqlProjectionStore, projection: Projection) -> ProjectionStatus:
+    stored = store.stored(projection)
+    lag = {
+        shard: opened.journal.offsets(shard)[1] - (stored.checkpoints[shard].next if shard in stored.checkpoints else 0)
+        for shard in range(opened.meta.shards)
+    }
+    return ProjectionStatus(
+        name=projection.name,
+        version=projection.version,
+        tables=tuple(table_name(projection, row) for row in projection.rows),
+        lag=lag,
+        dead_letters=Counter(letter.state for letter in stored.letters),
+    )
+
+
+def _command_letters(opened: OpenJournal) -> int | None:
+    path: Path = opened.directory / "relay.sqlite"
+    if not path.exists():
+        return None
+    store = SqlRelayStore(path)
+    try:
+        letters = store.dead_letters(opened.meta.journal, LETTERS_MAX)
+        return sum(letter.state == "open" for letter in letters)
+    finally:
+        store.close()
