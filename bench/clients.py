@@ -1,6 +1,7 @@
 """Callers in closed loops: each sends a command, waits for the answer, and sends the next.
 
-They live in the build thread: an answer is delivered there, and its caller submits at once, before the next frame is built.
+They live in the build thread: an answer is delivered there, and its caller submits at once, before the
+next frame is built.
 """
 
 from __future__ import annotations

@@ -108,7 +108,12 @@ def _other_user(folder: Path) -> tuple[str, ...]:
 def _run(as_user: tuple[str, ...], command: list[str]) -> str:
     with open(os.devnull, "rb") as nothing:
         done = subprocess.run(
-            [*as_user, *command], stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            [*as_user, *command],
+            stdin=nothing,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}")

@@ -1,4 +1,4 @@
-"""One shard for benchmarks: driven by hand, where the caller is the build thread, or to be run by an executor."""
+"""One shard for benchmarks: driven by hand, the caller is the build thread."""
 
 from __future__ import annotations
 
@@ -82,12 +82,6 @@ class DrivenShard:
     def close(self) -> None:
         """Let go of the writer."""
         self.executor.close()
-
-
-def shard_executor(core: ExecutorCore, journal: Journal, inputs: Sequence[Input] = ()) -> ShardExecutor:
-    """The shard of this core, on the system's clock."""
-    writer = JournalWriter(Reader(JOURNAL_ID, 0, 1), core.limits.pending_frames_max)
-    return ShardExecutor(core, journal, writer, Claimant("bench"), SystemWorld(), inputs)
 
 
 def open_journal(kind: str, directory: Path) -> Journal:

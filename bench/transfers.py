@@ -2,11 +2,11 @@
 
     python -m bench.transfers --json
 
-shardlog: one shard on SQLite, once from an input with offsets in frames of 200 (`transfers_per_s`), and once from as many
-callers as pgbench has clients, who each wait for an answer before they send the next (`clients`). pgbench: prepared
-statements over a Unix socket, its TPC-B script with teller and account drawn within the branch (`tpcb.pgbench.sql`);
-`pgbench_per_s` is its best over the numbers of clients, and `ratio` is by that one. Both are on the disk before
-anybody hears of it (fsync, synchronous_commit; SQLite with synchronous=FULL), on the same file system, one after the
+shardlog: one shard on SQLite, once from an input with offsets in frames of 200 (`transfers_per_s`), and once from as
+many callers as pgbench has clients, who each wait for an answer before they send the next (`clients`). pgbench:
+prepared statements over a Unix socket, its TPC-B script with teller and account drawn within the branch
+(`tpcb.pgbench.sql`); `pgbench_per_s` is its best over the numbers of clients, and `ratio` is by that one.
+Both are on the disk before anybody hears of it (fsync, synchronous_commit; SQLite with synchronous=FULL), on the same file system, one after the
 other. The callers of shardlog are in its process: no socket stands between, for that see `bench.http`. At the end the
 sums over accounts, tellers, branches and history must agree, here by a fresh replay of the journal, there by SQL.
 """
@@ -53,7 +53,9 @@ def main() -> int:
     parser.add_argument("--client-transfers", type=int, default=60_000, help="for each number of clients")
     parser.add_argument("--clients", type=int, nargs="+", default=[8, 16, 32, 64])
     parser.add_argument("--branches", type=int, default=64, help="at least as many as clients, else pgbench waits")
-    parser.add_argument("--pgbench-seconds", type=int, default=10, help="for each number of clients, after 3 to warm up")
+    parser.add_argument(
+        "--pgbench-seconds", type=int, default=10, help="for each number of clients, after 3 to warm up"
+    )
     parser.add_argument("--small", action="store_true", help="to see that it works: the figures mean nothing")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

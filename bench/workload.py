@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -79,20 +80,32 @@ def withdrawn(state: Account, event: Withdrawn) -> Account:
 application = Application(domains=[Domain("bank", aggregates=[account])])
 
 
+def one_each(streams: Iterable[int]) -> list[bytes]:
+    """Records that pay into each of these streams once."""
+    return [
+        b'[1,"account","account-%07d","deposit","c%031x","acme","user-0000","","","","",null,null,{"amount":%d}]'
+        % (stream, stream, 1_000 + stream)
+        for stream in streams
+    ]
+
+
 def records(commands: int, streams: int, seed: int = 9) -> list[bytes]:
-    """Records of an input: every tenth withdraws more than there is. About 300 bytes each, with all ids set."""
+    """Records of an input: every tenth withdraws more than there is. About 300 bytes each, with all ids set.
+
+    Command ids begin with a letter, so that none looks like one that holds a time.
+    """
     chance = random.Random(seed)
     made: list[bytes] = []
     for number in range(commands):
         refused = number % REFUSED_EVERY == REFUSED_EVERY - 1
         name, amount = ("withdraw", 10**9) if refused else ("deposit", chance.randrange(1, 1000))
         made.append(
-            b'[1,"account","account-%07d","%s","%032x","acme","user-%04d","%032x","",'
+            b'[1,"account","account-%07d","%s","c%031x","acme","user-%04d","%032x","",'
             b'"00-%032x-%016x-01","",null,null,{"amount":%d}]'
             % (
                 chance.randrange(streams),
                 name.encode(),
-                chance.getrandbits(128),
+                chance.getrandbits(124),
                 chance.randrange(50),
                 chance.getrandbits(128),
                 chance.getrandbits(128),

@@ -169,6 +169,18 @@ class ReplayFailed(JournalError):
         self.stream = stream
 
 
+class ReplayDiffers(JournalError):
+    """The code at hand leads from the same events to another state than the code before it did.
+
+    shard: from 0. stream: one that differs.
+    """
+
+    def __init__(self, shard: int, stream: str, why: str) -> None:
+        super().__init__(f"shard {shard}: the code at hand leads {stream} to another state: {why}")
+        self.shard = shard
+        self.stream = stream
+
+
 class ClockBehind(JournalError):
     """This host's clock is behind the newest frame by more than is allowed (rule D4)."""
 

@@ -64,7 +64,7 @@ def unit(name: str, hint: Any) -> str:
     if not isinstance(_inner(inspect.type_info(hint)), inspect.IntType | inspect.FloatType):
         return ""
     last = name.removesuffix("_max").removesuffix("_min").rpartition("_")[2]
-    return last if last.endswith("s") else ""
+    return last if last.endswith("s") or last == "percent" else ""
 
 
 def _inner(info: inspect.Type) -> inspect.Type:

@@ -69,6 +69,13 @@ def _say(found: Status) -> None:
             for p in found.projections
         ]
         say_table(("projection", "version", "records behind", "dead letters", "tables"), rows)
+    if found.snapshots:
+        click.echo()
+        taken = [
+            (s.shard, f"{s.next:,}", f"{s.behind:,}", f"{s.streams:,}", f"{s.bytes:,}", s.kept, instant(s.taken))
+            for s in found.snapshots
+        ]
+        say_table(("shard", "snapshot up to", "records since", "streams", "bytes", "kept", "taken"), taken)
     if found.command_dead_letters is not None:
         click.echo()
         click.echo(f"dead letters of commands: {found.command_dead_letters:,}")

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from shardlog.errors import Corrupt, ObjectStoreFailed, SnapshotUnusable, Truncated
+from shardlog.errors import ObjectStoreFailed, SnapshotUnusable
 from shardlog.executor.limits import Limits
 from shardlog.executor.registry import BUCKET_MASK, BUCKETS
 from shardlog.executor.state import ShardState
 from shardlog.executor.window import CountedWindow, RequestWindow
-from shardlog.journal.chain import value_digest
 from shardlog.journal.reader import Reader
 from shardlog.ports.journal import Journal
+from shardlog.snapshots.anchor import anchored
 from shardlog.snapshots.keys import SnapshotKey
-from shardlog.snapshots.manifest import About
 from shardlog.snapshots.reading import IdsPart, Snapshot
 from shardlog.snapshots.slot import Slot
 from shardlog.snapshots.store import ShardSnapshots
@@ -50,7 +49,8 @@ class Restoring:
         began = perf_counter()
         try:
             snapshot = self._snapshots.open(key)
-            reader = self._reader(snapshot.manifest.about)
+            about = snapshot.manifest.about
+            anchor = anchored(self._journal, about)
             with _collection_paused():
                 restore(state, snapshot, self._limits)
         except SnapshotUnusable as error:
@@ -61,6 +61,8 @@ class Restoring:
             log.error("shard %d: snapshot %s cannot be read: %s", key.shard, key.stem, error)
             self.refused.append(str(error))
             return None
+        reader = Reader.from_state(about.reader)
+        reader.last_valid = anchor
         log.info(
             "shard %d: snapshot %s loaded, %d streams, in %.1f s; replay goes on at offset %d",
             key.shard,
@@ -69,28 +71,6 @@ class Restoring:
             perf_counter() - began,
             reader.position,
         )
-        return reader
-
-    def _reader(self, about: About) -> Reader:
-        """A reader where the snapshot stands, if the journal holds the record that it rests on. Raises
-        SnapshotUnusable."""
-        offset, digest = about.anchor
-        number, key = about.shard, about.key.stem
-        reader = Reader.from_state(about.reader)
-        try:
-            found, value = next(iter(self._journal.read(number, offset)), (-1, b""))
-            log_next = self._journal.offsets(number)[1]
-        except (Truncated, Corrupt) as error:
-            raise SnapshotUnusable(key, f"the record that it rests on cannot be read: {error}") from error
-        if found != offset or log_next < about.next:
-            raise SnapshotUnusable(
-                key,
-                f"it rests on the record at offset {offset} and stands at {about.next}, and the journal has records up "
-                f"to {log_next}: it is of another history",
-            )
-        if value_digest(value) != digest:
-            raise SnapshotUnusable(key, f"the journal has another record at offset {offset}: it is of another history")
-        reader.last_valid = (found, value)
         return reader
 
 

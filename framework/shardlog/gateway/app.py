@@ -46,9 +46,9 @@ class Gateway:
         self._known_hosts: set[bytes] = set()
         self._health = HealthRoutes(engine)
         self._batches = BatchRoute(engine, limits)
-        command = CommandRoute(engine, sink, limits.command_bytes_max, ANSWER_MS)
+        self._command = CommandRoute(engine, sink, limits.command_bytes_max, ANSWER_MS)
         routes = [
-            Route("/v1/streams/{category}/{id}/{command}", command, methods=["POST"]),
+            Route("/v1/streams/{category}/{id}/{command}", self._command, methods=["POST"]),
             Route("/v1/streams/{category}/{id}", StreamRoute(engine, sink, ANSWER_MS), methods=["GET"]),
             Route("/v1/commands", self._batches, methods=["POST"]),
             Route("/health/live", self._health.live),
@@ -73,7 +73,21 @@ class Gateway:
             text = f"the host {host.decode('latin-1')[:100]!r} is not served here: ask for one of {sorted(self._hosts)}"
             await respond(send, as_answer(problem(421, "unknown_host", text)))
             return
-        await self._app(scope, receive, send)
+        if scope["method"] == "POST" and (address := _address(scope["path"])) is not None:
+            scope["path_params"] = address
+            await self._serve_command(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve_command(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The short way of single commands, past the layers of the framework: they are nearly all there is."""
+        try:
+            await self._command(scope, receive, send)
+        except RequestRefused as refused:
+            await respond(send, as_answer(refused.problem))
+        except Exception:
+            log.exception("a command to %s failed in the gateway", scope["path"])
+            await respond(send, as_answer(_FAULT))
 
     def drain(self) -> None:
         """The process is going to end: readiness says so, and batches take no more lines."""
@@ -89,6 +103,17 @@ class Gateway:
         if len(self._known_hosts) < len(self._hosts) * 2:
             self._known_hosts.add(host)
         return True
+
+
+_FAULT = problem(500, "internal_error", "the gateway failed; its log has the traceback")
+
+
+def _address(path: str) -> dict[str, str] | None:
+    """Category, id and command of a path that has the form of a single command's."""
+    parts = path.split("/")
+    if len(parts) != 6 or parts[:3] != ["", "v1", "streams"] or not (parts[3] and parts[4] and parts[5]):
+        return None
+    return {"category": parts[3], "id": parts[4], "command": parts[5]}
 
 
 def _response(answer: Answer) -> Response:
@@ -113,4 +138,4 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     """A fault of the gateway's own; the server logs it with its traceback."""
-    return _response(as_answer(problem(500, "internal_error", "the gateway failed; its log has the traceback")))
+    return _response(as_answer(_FAULT))

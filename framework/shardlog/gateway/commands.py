@@ -49,14 +49,19 @@ class CommandRoute:
         await respond(send, of_command(await self._outcome(record)))
 
     async def _outcome(self, record: CommandRecord) -> Outcome:
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        deadline = loop.call_later(self._answer_ms / 1000, self._give_up, future)
         self._engine.submit(Request(record, CHANNEL, self._sink, future))
-        try:
-            async with asyncio.timeout(self._answer_ms / 1000):
-                return await future
-        except TimeoutError:
+        outcome = await future
+        deadline.cancel()
+        return outcome
+
+    def _give_up(self, future: asyncio.Future[Outcome]) -> None:
+        if not future.done():
             why = f"no outcome after {self._answer_ms} ms; the command may have been applied"
-            return CommandUnavailable("outcome_unknown", f"{why}: send it again with the same Idempotency-Key", 0)
+            text = f"{why}: send it again with the same Idempotency-Key"
+            future.set_result(CommandUnavailable("outcome_unknown", text, 0))
 
 
 def _record(path: Mapping[str, str], head: Mapping[bytes, bytes], body: bytes) -> CommandRecord:

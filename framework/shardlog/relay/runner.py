@@ -35,6 +35,8 @@ class Relay(SendsSource):
     that acknowledged frames have taken, as far as it is known; it is asked at each step. monotonic_ms: a clock for
     waits. inputs: where forwarded records are fetched.
 
+    errors: what goes wrong now, by what it concerns. found: grows where there is something new for targets.
+
     Its work is at least once and in order, and the targets make it exactly once. Two relays of one journal do no harm.
     """
 
@@ -51,6 +53,7 @@ class Relay(SendsSource):
         limits: RelayLimits | None = None,
     ) -> None:
         self.errors: dict[str, ShardlogError] = {}
+        self.found = 0
         self._journal = journal
         self._id = journal_id
         self._application = application
@@ -77,21 +80,20 @@ class Relay(SendsSource):
     def step(self) -> bool:
         """Let go of what was received, read on where there is room, store what is to be stored.
 
-        Returns whether anything new was read. What goes wrong stands in `errors` until it goes right; it is tried again
-        after `retry_ms`, and what it does not concern goes on.
+        Returns whether there was more to read. What goes wrong stands in `errors` until it goes right; it is tried
+        again after `retry_ms`, and what it does not concern goes on.
         """
         if not self._sources and not self._try(STORE, self._load):
             return False
         self._settle()
-        found = False
+        is_more_there = False
         for source in self._sources:
-            found |= self._try(f"shard {source.shard}", partial(self._read, source))
+            is_more_there |= self._try(f"shard {source.shard}", partial(self._read, source))
             for target in self._held.forwards(source.shard):
-                name = f"forwards of shard {source.shard} to {target}"
-                found |= self._try(name, partial(self._fetch, source.shard, target))
+                self._try(f"forwards of shard {source.shard} to {target}", partial(self._fetch, source.shard, target))
         if self._letters or self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
             self._try(STORE, self._write)
-        return found
+        return is_more_there
 
     def flush(self) -> None:
         """Store what is to be stored now, so that a restart reads little again. Raises nothing: see `errors`."""
@@ -105,15 +107,16 @@ class Relay(SendsSource):
         return self._held.sends
 
     def behind(self) -> int:
-        """How many records are unread and sends not received, over all shards; to be called between two steps.
+        """Records not read, sends not received and letters not stored, over all shards; to be called between two steps.
 
-        0: all that stood in the log at some moment of this call was read, and all that it sent was received.
+        0: all that stood in the log at some moment of this call was read, all that it sent was received, all its dead
+        letters are stored.
         """
         if not self._sources:
             return sum(self._journal.offsets(shard)[1] for shard in self._targets)
         self._settle()
         unread = sum(self._journal.offsets(source.shard)[1] - source.position for source in self._sources)
-        return self._held.sends + unread
+        return self._held.sends + len(self._letters) + unread
 
     # -- reading -------------------------------------------------------------------------------------------------------
     def _load(self) -> bool:
@@ -133,7 +136,10 @@ class Relay(SendsSource):
         return True
 
     def _read(self, source: Source) -> bool:
-        """Read on while there is room. Raises JournalError; what was read before it counts."""
+        """Read on while there is room, up to `read_records_max`; True where these end it, and the log goes on.
+
+        Raises JournalError; what was read before it counts.
+        """
         _, end = self._journal.offsets(source.shard)
         if source.position >= end:
             check_reach(source.state, end, "the relay")
@@ -142,13 +148,16 @@ class Relay(SendsSource):
             return False
         start = source.position
         for offset, value in self._journal.read(source.shard, start):
-            if not self._has_room(source) or source.position - start >= self._limits.read_records_max:
+            if source.position - start >= self._limits.read_records_max:
+                return True
+            if not self._has_room(source):
                 break
             found = source.take(offset, value)
             if found is not None:
                 self._held.put(source.shard, self._new(source, found.sends))
+                self.found += len(found.sends)
                 self._letters += map(self._with_original, found.letters)
-        return source.position > start
+        return False
 
     def _has_room(self, source: Source) -> bool:
         sends, size = self._held.size(source.shard)
@@ -165,17 +174,19 @@ class Relay(SendsSource):
         return new
 
     def _fetch(self, source: int, target: int) -> bool:
-        """Fetch the bytes of forwards while there is room. Raises InputChanged; what was fetched before it counts."""
-        did = False
+        """Fetch the bytes of forwards while there is room; True where there is for all.
+
+        Raises InputChanged; what was fetched before it counts.
+        """
         while self._held.size(source).bytes < self._share[1]:
             send = self._held.forwards(source).get(target)
             if send is None:
-                break
+                return True
             assert isinstance(send.content, Forward)
             value = self._inputs.fetch(send.content)
             self._held.fetched(source, send, forwarded_record(value, send.content))
-            did = True
-        return did
+            self.found += 1
+        return False
 
     def _with_original(self, letter: CommandDeadLetter) -> CommandDeadLetter:
         if letter.payload or not letter.input:

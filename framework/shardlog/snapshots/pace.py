@@ -12,21 +12,23 @@ WORK_SECONDS = 0.001
 
 
 class Pace:
-    """For one thread. share: of the interpreter's time that its thread takes, above 0 to 1.
+    """For one thread. share: of one core's time that it takes, above 0 to 1.
 
-    It counts the thread's processor time, so waiting for the interpreter is rest as well.
+    Waiting for the interpreter, while another thread has it, is rest as well.
     """
 
     def __init__(self, share: float, cancelled: threading.Event) -> None:
-        self._rest_per_work = 1 / share - 1
+        self._seconds_per_work = 1 / share
         self._cancelled = cancelled
-        self._worked_until = time.thread_time()
+        self._began = time.perf_counter()
+        self._worked_before = time.thread_time()
 
     def rest(self) -> None:
         """Called between small pieces of work. Raises SnapshotFailed once the work is cancelled."""
-        worked = time.thread_time() - self._worked_until
+        worked = time.thread_time() - self._worked_before
         if worked < WORK_SECONDS:
             return
-        if self._cancelled.wait(worked * self._rest_per_work):
+        rest = worked * self._seconds_per_work - (time.perf_counter() - self._began)
+        if self._cancelled.is_set() or (rest > 0 and self._cancelled.wait(rest)):
             raise SnapshotFailed("the snapshot was given up: the shard stops")
-        self._worked_until = time.thread_time()
+        self._began, self._worked_before = time.perf_counter(), time.thread_time()

@@ -38,8 +38,8 @@ class ShardSnapshots:
         self._unusable: set[SnapshotKey] = set()
 
     # -- looking -------------------------------------------------------------------------------------------------------
-    def keys(self) -> list[SnapshotKey]:
-        """All that have a manifest, newest first."""
+    def newest_first(self) -> list[SnapshotKey]:
+        """The keys of all that have a manifest."""
         return _newest_first(self._find().manifests)
 
     def open(self, key: SnapshotKey) -> Snapshot:
@@ -72,7 +72,7 @@ class ShardSnapshots:
 
     def candidates(self) -> Iterator[SnapshotKey]:
         """All that were not found unusable, newest first."""
-        return (key for key in self.keys() if key not in self._unusable)
+        return (key for key in self.newest_first() if key not in self._unusable)
 
     def found_unusable(self, error: SnapshotUnusable, key: SnapshotKey) -> None:
         """Say it in the log, and count this one among those to keep no more."""

@@ -142,6 +142,7 @@ class Embedded:
             projector_limits=found.projector,
             relay_limits=found.relay,
             recovery=found.recovery,
+            snapshots=found.snapshots,
         )
 
     @property

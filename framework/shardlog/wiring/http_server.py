@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Collection, Iterator
@@ -12,6 +13,7 @@ from shardlog.executor.limits import Limits
 from shardlog.gateway.app import Gateway
 from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import Embedded
+from shardlog.wiring.http_protocol import HttpProtocol
 
 DRAIN_SECONDS = 30
 """How long requests that are under way may take once the server is told to end."""
@@ -53,7 +55,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 gateway,
-                http="httptools",
+                http=HttpProtocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -75,3 +77,12 @@ class _Server(uvicorn.Server):
         """Listen, then say so."""
         await super().startup(sockets)
         self.announce()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one for this platform; asyncio's own otherwise."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

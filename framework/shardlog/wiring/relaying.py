@@ -13,7 +13,8 @@ from shardlog.relay.runner import Relay
 log = logging.getLogger("shardlog.relay")
 IDLE_SECONDS = 0.02
 UNDER_WAY_SECONDS = 0.002
-"""How long it waits before it looks again; while sends are under way, what they lead to is looked for sooner."""
+"""How long it waits before it looks again, so that it reads many frames at once and leaves the interpreter to the build
+thread. While sends are under way, what they lead to is looked for sooner."""
 
 
 class RelayThread:
@@ -38,7 +39,7 @@ class RelayThread:
         self._relay.flush()
 
     def behind(self) -> int:
-        """Records not read and sends not received, over all shards."""
+        """Records not read, sends not received and dead letters not stored, over all shards."""
         with self._turn:
             return self._relay.behind()
 
@@ -63,11 +64,12 @@ class RelayThread:
     def _run(self) -> None:
         try:
             while not self._is_stopping.is_set():
+                found = self._relay.found
                 with self._turn:
-                    moved = self._relay.step()
-                if moved:
+                    is_more_there = self._relay.step()
+                if self._relay.found > found:
                     self._arrived()
-                else:
+                if not is_more_there:
                     self._is_stopping.wait(UNDER_WAY_SECONDS if self._relay.held else IDLE_SECONDS)
         except Exception as error:
             log.exception("the relay stopped; sends and dead letters wait for the next start")

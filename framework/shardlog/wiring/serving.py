@@ -15,7 +15,7 @@ from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Limits
 from shardlog.model.application import Application
 from shardlog.wiring.embedded import SHARDS, Embedded
-from shardlog.wiring.http_server import HttpServer
+from shardlog.wiring.http_server import HttpServer, loop_factory
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -58,7 +58,7 @@ def serve(
         refuse_remote(host)
     with bound(host, port) as listener, Embedded(application, directory, shards=shards, limits=limits) as engine:
         address = Listening(host, listener.getsockname()[1], engine.meta.journal)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             hosts = None if allow_remote else LOOPBACK_HOSTS
             runner.run(_serve(engine, limits, listener, hosts, lambda: announce(address)))
 
@@ -118,12 +118,3 @@ def _leave_signals() -> None:
     for number in SIGNALS:
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where there is one for this platform."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

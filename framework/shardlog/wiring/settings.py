@@ -14,6 +14,7 @@ from shardlog.projector.worker import Limits as ProjectorLimits
 from shardlog.ranges import check_ranges
 from shardlog.relay.limits import RelayLimits
 from shardlog.sharding import SHARDS_MAX
+from shardlog.snapshots.settings import SnapshotSettings
 
 Reference: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -79,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executor: ExecutorLimits = ExecutorLimits()
     projector: ProjectorLimits = ProjectorLimits()
     relay: RelayLimits = RelayLimits()
+    snapshots: SnapshotSettings = SnapshotSettings()
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
 
@@ -112,6 +114,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "executor": ExecutorLimits,
     "projector": ProjectorLimits,
     "relay": RelayLimits,
+    "snapshots": SnapshotSettings,
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
 }

@@ -1,4 +1,4 @@
-"""Snapshots of a process's shards: one object store, one place in the background, something that begins them a shard."""
+"""Snapshots of a process's shards: one object store, one place in the background, one who begins them a shard."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from shardlog.journal.records import ClaimBody, decode_claim
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.wiring.reading import OpenJournal
+from shardlog.wiring.snapshots_read import manifests
 
 LETTERS_MAX = 10_000
 """So many dead letters of commands are counted."""
@@ -46,6 +47,21 @@ class ShardStatus(msgspec.Struct, frozen=True, kw_only=True):
     records: Records | None
 
 
+class SnapshotStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A shard's newest snapshot. kept: how many there are. taken: microseconds since 1970 UTC.
+
+    behind: records of the shard that are not in it.
+    """
+
+    shard: int
+    kept: int
+    next: int
+    taken: int
+    streams: int
+    bytes: int
+    behind: int
+
+
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One projection. lag: records not read yet, by shard. dead_letters: by state."""
 
@@ -70,6 +86,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     shards: tuple[ShardStatus, ...]
     projections: tuple[ProjectionStatus, ...]
     command_dead_letters: int | None
+    snapshots: tuple[SnapshotStatus, ...]
 
 
 def status(
@@ -93,6 +110,7 @@ def status(
         shards=tuple(_shard(opened, shard, reads_records, passed) for shard in range(meta.shards)),
         projections=() if application is None else _projections(opened, application),
         command_dead_letters=_command_letters(opened),
+        snapshots=tuple(_snapshots(opened)),
     )
 
 
@@ -165,3 +183,17 @@ def _command_letters(opened: OpenJournal) -> int | None:
         return sum(letter.state == "open" for letter in letters)
     finally:
         store.close()
+
+
+def _snapshots(opened: OpenJournal) -> Iterator[SnapshotStatus]:
+    for shard, found in manifests(opened.directory, opened.meta.journal, opened.meta.shards).items():
+        for newest in found[:1]:
+            yield SnapshotStatus(
+                shard=shard,
+                kept=len(found),
+                next=newest.about.next,
+                taken=newest.about.taken,
+                streams=newest.streams,
+                bytes=newest.bytes,
+                behind=opened.journal.offsets(shard)[1] - newest.about.next,
+            )

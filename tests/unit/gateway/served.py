@@ -32,7 +32,7 @@ from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Waiting
 from shardlog.gateway.app import Gateway
 from shardlog.wiring.embedded import Embedded
-from shardlog.wiring.http_server import HttpServer
+from shardlog.wiring.http_server import HttpServer, loop_factory
 from shardlog.wiring.serving import LOOPBACK_HOSTS, bound
 
 BYTES_MAX = 2_000
@@ -134,7 +134,11 @@ def run(make: Callable[[], HttpServer], listener: socket.socket) -> Iterator[htt
         ending.append(lambda: loop.call_soon_threadsafe(server.end))
         await server.run(listener, ready.set)
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    def live() -> None:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=live)
     thread.start()
     assert ready.wait(20)
     try:

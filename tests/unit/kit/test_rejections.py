@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from shardlog import Aggregate, Command, Domain, DomainError, Event, ProcessManager, Recorded, Sends, State, StreamId, Transaction, reject
+from shardlog import (
+    Aggregate,
+    Command,
+    Domain,
+    DomainError,
+    Event,
+    ProcessManager,
+    Recorded,
+    Sends,
+    State,
+    StreamId,
+    Transaction,
+    reject,
+)
 from shardlog.errors import CODE_CHARACTERS_MAX, ENGINE_CODES, EngineRejection, InvalidId, Rejection, check_code
 from shardlog.testing.kit import Scenario, given
 
@@ -21,7 +34,7 @@ class Visit(Command):
 
 
 class Go(Command):
-    to: StreamId, Transaction, reject
+    to: StreamId
 
 
 class Knocked(Event): ...

@@ -93,7 +93,7 @@ class Sent:
         return self.log.frame(shard, entries)  # type: ignore[arg-type]  # it only encodes them
 
     def run(self, relay: Relay | None = None) -> None:
-        """Step until nothing new is read."""
+        """Step until all is read that there is room for."""
         relay = relay or self.relay
         while relay.step():
             pass

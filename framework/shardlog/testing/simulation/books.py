@@ -6,6 +6,7 @@ it was decided on is found.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from shardlog.testing.simulation.finding import Finding
@@ -31,6 +32,7 @@ class Books:
         self.received: set[str] = set()
         self.paid_in = 0
         self.movements: dict[str, int] = {}
+        self._shown: dict[tuple[str, int], tuple[int, dict[str, int]]] = {}
 
     # -- what must be decided ------------------------------------------------------------------------------------------
     def decide(self, id: str, command: str, given: dict[str, Any]) -> list[EventFields]:
@@ -127,6 +129,17 @@ class Books:
     def _add(self, id: str, amount: int) -> None:
         self.balances[id] += amount
         self.movements[id] = self.movements.get(id, 0) + 1
+
+    def show(self, ids: Iterable[str]) -> None:
+        """An entry has ended: these accounts may be read as they are now."""
+        for id in ids:
+            self._shown[id, self.versions[id]] = (self.balances[id], dict(self.reserved.get(id, {})))
+
+    def check_reading(self, id: str, version: int, balance: int, reserved: dict[str, int]) -> None:
+        """An account was read so: it must have stood so at the end of an entry. Raises Finding."""
+        wanted = self._shown.get((id, version), (0, {}) if version == 0 else None)
+        if wanted != (balance, reserved):
+            raise Finding(f"{id} was read as {balance}, {reserved} at version {version}, and stood there at {wanted}")
 
     # -- what there must be --------------------------------------------------------------------------------------------
     def check_money(self, is_at_rest: bool) -> None:

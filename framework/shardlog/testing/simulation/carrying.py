@@ -1,94 +1,98 @@
-"""What carries sends to their target shards in a simulation: in order by and large, with repeats and gaps."""
+"""What carries sends to their target shards in a process: the real relay, whose offers come again or with gaps."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
-from shardlog.executor.requests import decode_record
-from shardlog.journal.reader import FrameTaken, Reader
-from shardlog.journal.records import Accepted, Forwarded, Origin, Rejected, SendRecord, decode_raw_frame
-from shardlog.journal.sends import numbered_sends, send_command_id
+from shardlog.adapters.memory.relay import MemoryRelayStore
+from shardlog.errors import CheckpointMoved, Corrupt, ShardlogError, StoreUnavailable
+from shardlog.model.recorded import Position
+from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal
+from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.relay import CommandDeadLetter, CommandLetterState, RelayStore
 from shardlog.ports.sends import At, SendsSource
+from shardlog.relay.limits import RelayLimits
+from shardlog.relay.runner import Received, Relay
+from shardlog.testing.simulation.bank import bank
 from shardlog.testing.simulation.crashing import CrashPoints
 from shardlog.testing.simulation.environment import JOURNAL, Environment
+from shardlog.testing.simulation.finding import Finding
 
-_encode = msgspec.json.Encoder().encode
+LIMITS = RelayLimits(held_sends_max=60, read_records_max=20, checkpoint_ms=30, retry_ms=10)
+EXPECTED_ERRORS = (CheckpointMoved, Corrupt, StoreUnavailable)
 
 
-class _Outbox:
-    """The sends of one source shard to one target, in order."""
+class UnkindRelayStore(RelayStore):
+    """The relay's store as one process has it: it may be unavailable, before or after it has written."""
 
-    def __init__(self) -> None:
-        self.places: list[At] = []
-        self.values: list[bytes] = []
+    def __init__(self, environment: Environment, crashes: CrashPoints, store: MemoryRelayStore) -> None:
+        self._environment = environment
+        self._crashes = crashes
+        self._store = store
+
+    def checkpoints(self, journal: str) -> Mapping[int, Checkpoint]:
+        self._crashes.reach("a read of the relay's checkpoints")
+        return self._store.checkpoints(journal)
+
+    def write(self, moves: Sequence[Move], letters: Sequence[CommandDeadLetter]) -> None:
+        self._crashes.reach("before the relay's transaction")
+        self._may_be_unavailable("nothing was written")
+        self._store.write(moves, letters)
+        self._crashes.reach("after the relay's transaction")
+        self._may_be_unavailable("the answer was lost")
+
+    def dead_letters(self, journal: str, limit: int, after: Position | None = None) -> list[CommandDeadLetter]:
+        return self._store.dead_letters(journal, limit, after)
+
+    def resolve(self, position: Position, state: CommandLetterState) -> None:
+        raise NotImplementedError("no simulated operator resolves dead letters")
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _may_be_unavailable(self, why: str) -> None:
+        if self._environment.happens(self._environment.faults.store_error):
+            raise StoreUnavailable(why)
 
 
 class ProcessCarrier(SendsSource):
-    """The sends that one process offers to the shards it serves."""
+    """The relay of one process. received: what the targets are known to have, everywhere."""
 
-    def __init__(self, environment: Environment, journal: Journal, crashes: CrashPoints) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        journal: Journal,
+        crashes: CrashPoints,
+        inputs: Sequence[Input],
+        received: Callable[[], Received],
+        monotonic_ms: Callable[[], float],
+    ) -> None:
+        store = UnkindRelayStore(environment, crashes, environment.relay_store)
         shards = environment.plan.shards
         self._environment = environment
-        self._journal = journal
         self._crashes = crashes
-        self._readers = [Reader(JOURNAL, shard, shards) for shard in range(shards)]
-        self._outboxes = [[_Outbox() for _ in range(shards)] for _ in range(shards)]
+        self.relay = Relay(journal, JOURNAL, shards, bank, store, received, monotonic_ms, inputs, LIMITS)
 
-    def waiting(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[bytes]:
-        found: list[bytes] = []
-        for source in range(len(self._readers)):
-            self._read(source)
-            outbox = self._outboxes[source][target]
-            last = received.get(source)
-            start = 0 if last is None else bisect_right(outbox.places, last)
-            if outbox.values:
-                start = self._astray(start, len(outbox.values))
-            found += outbox.values[start : start + limit - len(found)]
-        if found:
-            self._crashes.reach("a pull of sends")
+    def step(self) -> bool:
+        """Let the relay do what it can do now. Raises Finding for an error that no fault explains."""
+        found = self.relay.step()
+        for name, error in self.relay.errors.items():
+            self._check(name, error)
         return found
 
-    def _astray(self, start: int, end: int) -> int:
-        """Begin too early, or behind a gap, where faults say so."""
+    def waiting(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[bytes]:
         environment = self._environment
-        if environment.happens(environment.faults.send_again):
-            start = environment.random.randint(max(0, start - 3), start)
-        elif start < end and environment.happens(environment.faults.send_gap):
-            start += 1
-        return start
+        if received and environment.happens(environment.faults.send_again):
+            received = {}  # from the beginning of what is held
+        found = self.relay.waiting(target, received, limit)
+        if found:
+            self._crashes.reach("a pull of sends")
+        if len(found) > 1 and environment.happens(environment.faults.send_gap):
+            place = environment.random.randrange(len(found))
+            found = [*found[:place], *found[place + 1 :]]
+        return found
 
-    def _read(self, source: int) -> None:
-        reader = self._readers[source]
-        for offset, value in self._journal.read(source, reader.position):
-            verdict = reader.pass_over(offset, value)
-            if isinstance(verdict, FrameTaken):
-                self._take(source, reader.epoch, reader.seq, verdict.body)
-
-    def _take(self, source: int, epoch: int, seq: int, body: memoryview) -> None:
-        frame = decode_raw_frame(body)
-        senders = [entry for entry in frame.entries if isinstance(entry, Accepted | Rejected) for _ in entry.sends]
-        by_send = iter(senders)
-        for number, send in numbered_sends(frame):
-            origin = ("", source, epoch, seq, number, send.previous)
-            if isinstance(send, Forwarded):
-                value = self._forwarded(source, send, Origin(*origin))
-            else:
-                value = _sent(source, next(by_send), send, Origin(send.manager, *origin[1:]))
-            outbox = self._outboxes[source][send.shard]
-            outbox.places.append((epoch, seq, number))
-            outbox.values.append(value)
-
-    def _forwarded(self, source: int, send: Forwarded, origin: Origin) -> bytes:
-        feed = next(feed for feed in self._environment.feeds if feed.name == send.input)
-        return _encode(msgspec.structs.replace(decode_record(feed.records[source][send.offset]), origin=origin))
-
-
-def _sent(source: int, entry: Accepted[object] | Rejected, send: SendRecord, origin: Origin) -> bytes:
-    command_id = send_command_id(JOURNAL, source, origin.epoch, origin.seq, origin.number)
-    correlation = entry.correlation or entry.command_id
-    carried = (entry.tenant, entry.actor, correlation, entry.command_id, entry.traceparent, "", None, None)
-    return _encode((1, send.category, send.id, send.command, command_id, *carried, send.payload, origin))
+    def _check(self, name: str, error: ShardlogError) -> None:
+        if not isinstance(error, EXPECTED_ERRORS):
+            raise Finding(f"the relay cannot go on with {name}: {type(error).__name__}: {error}") from error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
 
 import msgspec
 
+from shardlog.errors import ENGINE_CODES
 from shardlog.executor.requests import CommandRecord, decode_record
 from shardlog.ids import time_in_id, uuid8
 from shardlog.model.outcomes import CommandAccepted, CommandRejected, CommandUnavailable
@@ -20,6 +21,8 @@ from shardlog.testing.simulation.finding import Finding
 from shardlog.testing.simulation.history import Attempt, History, Operation, Place, place_of
 from shardlog.testing.simulation.log import ValidFrame, valid_frames
 
+Place3: TypeAlias = tuple[int, int, int]
+"""Shard, offset, index."""
 REQUEST_CHANNELS = frozenset({"http", "grpc", "local"})
 COMMON = (
     "tag", "category", "id", "command", "command_id", "tenant", "actor", "channel", "correlation", "causation",
@@ -64,6 +67,7 @@ class Checker:
         self._occurrences: dict[tuple[str, str, str], list[Occurrence]] = defaultdict(list)
         self._sent: list[list[Sent]] = [[] for _ in range(shards)]
         self.entries = 0
+        self.dead_letters: list[Place3] = []
 
     def check(self) -> None:
         """All of it."""
@@ -73,6 +77,10 @@ class Checker:
             self._check_shard(shard)
         for operation in self._history.operations:
             self._check_operation(operation)
+        for reading in self._history.readings:
+            if reading.found is not None:
+                state: Any = reading.found.state
+                self.books.check_reading(reading.id, reading.found.version, state.balance, dict(state.reserved))
         self.books.check_money(self._is_at_rest)
 
     # -- the journal ---------------------------------------------------------------------------------------------------
@@ -133,10 +141,14 @@ class Checker:
             settled[fields[1]].take(where, fields[2], fields[0])
             if fields[0] == "f":
                 next(sends)
+            else:
+                self.dead_letters.append((shard, frame.offset, index))
             return 1
         entry = dict(zip(COMMON, fields, strict=False))
         count = max(1, len(fields[15])) if fields[0] == "a" else 1
         record = self._command_of(where, shard, entry, fields, settled, received)
+        if fields[0] == "r" and fields[15] in ENGINE_CODES and (entry["origin"] or fields[19]):
+            self.dead_letters.append((shard, frame.offset, index))
         if entry["channel"] in REQUEST_CHANNELS:
             key = (entry["category"], entry["id"], entry["command_id"])
             entry |= {"events": fields[15]} if fields[0] == "a" else {"code": fields[15]}
@@ -194,8 +206,7 @@ class Checker:
             code = str(refusal)
             if fields[0] != "r" or fields[15] != code:
                 raise Finding(f"{where}: {command} {given} on {id} must be refused with {code}, and is {fields}") from None
-            is_business = code not in ("wrong_version", "internal_error", "other_routing_key", "invalid_command", "unknown_command")
-            heard = books.refused(command, given, code) if is_business and entry["origin"] is not None else []
+            heard = books.refused(command, given, code) if code not in ENGINE_CODES and entry["origin"] is not None else []
             self._check_sends(where, heard, sends)
             return
         if fields[0] != "a":
@@ -208,6 +219,7 @@ class Checker:
             if (f"account/{name}/1", at, data) != (tag, its_id, its_data):
                 raise Finding(f"{where}: {command} on {id} must give {name} {data}, and gave {tag} {its_data}")
             heard += books.happen(name, at, version, its_data)
+        books.show({at for _, at, _, _ in found})
         if len(wanted) != len(found):
             raise Finding(f"{where}: {command} on {id} must give {len(wanted)} events, and gave {len(found)}")
         self._check_sends(where, heard, sends)

@@ -10,19 +10,21 @@ from typing import Any
 import msgspec
 
 from shardlog.codec.json import encode
-from shardlog.executor.requests import CommandRecord, Request
+from shardlog.executor.requests import CommandRecord, Found, Read, Request, StreamState
 from shardlog.ids import uuid7
 from shardlog.model.messages import Command
 from shardlog.model.outcomes import Outcome
 from shardlog.sharding import routing_key, shard_of
 from shardlog.testing.simulation.bank import Deposit, Open, Pay, Stumble, Transfer, Withdraw, account
 from shardlog.testing.simulation.environment import LIMITS, WINDOW_MS, Environment
-from shardlog.testing.simulation.history import Attempt, History, Operation
+from shardlog.testing.simulation.history import Attempt, History, Operation, Reading
 from shardlog.testing.simulation.process import Process
 
 LEDGERS = 5
 ACCOUNTS = tuple(f"l{ledger}:{name}" for ledger in range(LEDGERS) for name in "ab")
 CHANNELS = ("http", "grpc", "local")
+BURSTS = (1, 1, 2, 5)
+"""So many commands are sent at once."""
 RECENT = 12
 """A client repeats one of its newest commands."""
 
@@ -84,16 +86,20 @@ class Clients:
     def step(self) -> None:
         """A client does something."""
         faults, random, history = self._environment.faults, self._environment.random, self._history
+        if random.random() < 0.15:
+            self._read()
         if self._late and random.random() < 0.1:
             self._submit(self._late.pop(random.randrange(len(self._late))))
         elif history.operations and self._environment.happens(faults.request_again):
-            self._send(random.choice(history.operations[-RECENT:]))
+            recent = -RECENT if random.random() < 0.7 else 0
+            self._send(random.choice(history.operations[recent:]))
         elif random.random() < 0.4 and (unsettled := self._unsettled()):
             self._send(random.choice(unsettled))
         else:
-            operation = self._new()
-            history.operations.append(operation)
-            self._send(operation)
+            for _ in range(random.choice(BURSTS)):
+                operation = self._new()
+                history.operations.append(operation)
+                self._send(operation)
 
     def settle(self) -> bool:
         """Send again what has no final answer. Returns whether all have one."""
@@ -117,8 +123,14 @@ class Clients:
             self._history.operations.append(operation)
             self._send(operation)
 
-    def hear(self, who: str, attempt: Attempt, outcome: Outcome) -> None:
+    def hear(self, who: str, asked: Attempt | Reading, outcome: Outcome | Found) -> None:
         """An answer leaves a process; it may be lost on its way."""
+        if isinstance(asked, Reading):
+            asked.found = outcome if isinstance(outcome, StreamState) else None
+        elif not isinstance(outcome, StreamState):
+            self._hear(who, asked, outcome)
+
+    def _hear(self, who: str, attempt: Attempt, outcome: Outcome) -> None:
         environment = self._environment
         is_lost = environment.happens(environment.faults.reply_lost)
         name = attempt.operation.record.command_id[-12:]
@@ -126,6 +138,16 @@ class Clients:
                                ", which is lost" if is_lost else "", outcome)  # fmt: skip
         if not is_lost:
             self._history.answered(attempt, outcome)
+
+    def _read(self) -> None:
+        environment = self._environment
+        id = environment.random.choice(ACCOUNTS)
+        shard = shard_of_account(id, environment.plan.shards)
+        process = self._find(shard, environment.happens(environment.faults.stray))
+        if process is not None:
+            reading = Reading(id)
+            self._history.readings.append(reading)
+            process.submit(shard, Read("account", id, Sink(self, process), reading))
 
     def _unsettled(self) -> list[Operation]:
         """Operations to send again. An id without a time is given up before it leaves the window."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from shardlog.adapters.memory.relay import MemoryRelayStore
 from shardlog.executor.limits import Limits
 from shardlog.testing.simulation.broker import Broker
 from shardlog.testing.simulation.clock import Clock, Nonces
@@ -18,7 +19,7 @@ LIMITS = Limits(
     queue_commands_max=40,
     dedupe_window_ms=WINDOW_MS,
     dedupe_ids_max=200,
-    clock_ahead_max_ms=100,
+    clock_ahead_max_ms=300,
     append_deadline_ms=120,
     claim_deadline_ms=120,
     back_off_min_ms=5,
@@ -31,7 +32,10 @@ LIMITS = Limits(
 
 
 class Environment:
-    """Everything outside of the processes. assigned: by shard, the ordinal that should own it."""
+    """Everything outside of the processes.
+
+    objects: the object store's values. assigned: by shard, the ordinal that should own it.
+    """
 
     def __init__(self, plan: Plan, keeps_trace: bool) -> None:
         self.plan = plan
@@ -42,6 +46,8 @@ class Environment:
         self.faults = plan.faults
         self.broker = Broker(plan.shards, self.random, plan.faults, self.trace)
         self.feeds = (Feed("feeder:feed:1", plan.shards), Feed("kafka:commands:1", plan.shards))
+        self.objects: dict[str, bytes] = {}
+        self.relay_store = MemoryRelayStore()
         self.assigned = [shard % plan.ordinals for shard in range(plan.shards)]
 
     def happens(self, chance: float) -> bool:

@@ -59,14 +59,12 @@ class Operation:
 
 
 class Reading:
-    """One reading of a stream. floor: the highest place in its shard that anybody had been told before."""
+    """One reading of a stream. found: what was answered, None where nothing was."""
 
-    __slots__ = ("floor", "found", "id", "shard")
+    __slots__ = ("found", "id")
 
-    def __init__(self, id: str, shard: int, floor: Place) -> None:
+    def __init__(self, id: str) -> None:
         self.id = id
-        self.shard = shard
-        self.floor = floor
         self.found: StreamState | None = None
 
 

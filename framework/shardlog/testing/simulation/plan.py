@@ -23,7 +23,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     process of the same name), move (of a shard); boundary_crash of each effect. Clocks: skew_ms, time_jump. Requests:
     request_lost, reply_lost, request_again, request_late, altered (same id, another payload), old_id, future_id,
     stray (to a process that the shard was not given to). Sends: send_again, send_gap. Inputs: bad_record,
-    repeated_record. Projections: store_error, rebuild.
+    repeated_record. Projections and relays: store_error, rebuild. Snapshots:
+    object_error, rot (an object is damaged).
     """
 
     lost: float = 0
@@ -58,6 +59,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     repeated_record: float = 0
     store_error: float = 0
     rebuild: float = 0
+    object_error: float = 0
+    rot: float = 0
 
 
 HIGHEST: dict[str, float] = {
@@ -68,7 +71,7 @@ HIGHEST: dict[str, float] = {
     "silent": 0.15,
     "no_offset": 0.3,
     "dropped_at_abandon": 0.8,
-    "leader_change": 0.1,
+    "leader_change": 0.03,
     "foreign": 0.02,
     "stale_end": 0.9,
     "read_error": 0.01,
@@ -77,7 +80,7 @@ HIGHEST: dict[str, float] = {
     "wrong_start": 0.01,
     "move": 0.01,
     "boundary_crash": 0.01,
-    "skew_ms": 60,
+    "skew_ms": 200,
     "time_jump": 0.01,
     "request_lost": 0.3,
     "reply_lost": 0.4,
@@ -93,6 +96,8 @@ HIGHEST: dict[str, float] = {
     "repeated_record": 0.3,
     "store_error": 0.3,
     "rebuild": 0.005,
+    "object_error": 0.2,
+    "rot": 0.01,
 }
 """The highest chance of each fault that a seed may draw."""
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shardlog.errors import ClockBehind, Corrupt
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.requests import Waiting
 from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.snapshotting import Snapshotting
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
+from shardlog.relay.runner import Received
+from shardlog.snapshots.store import ShardSnapshots
 from shardlog.testing.simulation.bank import bank
 from shardlog.testing.simulation.carrying import ProcessCarrier
 from shardlog.testing.simulation.clock import ProcessWorld
@@ -17,6 +22,7 @@ from shardlog.testing.simulation.environment import JOURNAL, LIMITS, Environment
 from shardlog.testing.simulation.feeds import ProcessFeed
 from shardlog.testing.simulation.finding import Crashed, Finding
 from shardlog.testing.simulation.journal import ProcessJournal
+from shardlog.testing.simulation.snapshots import SETTINGS, ProcessBackground, ProcessObjects
 
 EXPECTED_STOPS = (Corrupt, ClockBehind)
 """What a shard may stop with, since a fault of the simulation brings it about."""
@@ -25,7 +31,8 @@ EXPECTED_STOPS = (Corrupt, ClockBehind)
 class Process:
     """A process of an ordinal: `node-ORDINAL` is its name, and `number` tells it from others of the same name."""
 
-    def __init__(self, environment: Environment, ordinal: int, number: int) -> None:
+    def __init__(self, environment: Environment, ordinal: int, number: int, received: Callable[[], Received]) -> None:
+        """received: what all targets are known to have received."""
         faults, random = environment.faults, environment.random
         self.ordinal = ordinal
         self.name = f"node-{ordinal}"
@@ -42,7 +49,12 @@ class Process:
         )
         self._journal = ProcessJournal(environment.broker, self, self.crashes, random)
         self._inputs = [ProcessFeed(feed, self.crashes) for feed in environment.feeds]
-        self._sends = ProcessCarrier(environment, self._journal, self.crashes)
+        self.carrier = ProcessCarrier(
+            environment, self._journal, self.crashes, self._inputs, received, self.world.monotonic_ms
+        )
+        self.background = ProcessBackground()
+        self._objects = ProcessObjects(environment, self.crashes, self._meanwhile)
+        self._snapshotting_shard = 0
 
     def serve(self, shard: int) -> None:
         """Begin to serve a shard."""
@@ -50,6 +62,8 @@ class Process:
         core = self.cores[shard] = ExecutorCore(bank, Shard(JOURNAL, shard, shards), LIMITS)
         writer = self.writers[shard] = JournalWriter(Reader(JOURNAL, shard, shards), LIMITS.pending_frames_max)
         assigned, ordinal = self._environment.assigned, self.ordinal
+        initial = {name: aggregate.initial for name, aggregate in bank.aggregates.items()}
+        snapshots = ShardSnapshots(self._objects, JOURNAL, shard, initial, SETTINGS.keep)
         self.executors[shard] = ShardExecutor(
             core,
             self._journal,
@@ -58,7 +72,8 @@ class Process:
             self.world,
             self._inputs,
             is_assigned=lambda: assigned[shard] == ordinal,
-            sends=self._sends,
+            sends=self.carrier,
+            snapshots=Snapshotting(core, writer, snapshots, SETTINGS, self.background, self.world, "code"),
         )
         self._environment.trace.note(self.label, shard, "begins to serve")
 
@@ -66,6 +81,7 @@ class Process:
         """Let a shard do what it can do now. Raises Finding where it stops for a reason that no fault explains."""
         executor = self.executors[shard]
         before = executor.mode
+        had_work = self.background.work is not None
         try:
             moved = executor.step()
         except Crashed:
@@ -76,9 +92,43 @@ class Process:
             self._stop(shard, error)
         except Exception as error:
             raise Finding(f"{self.label}, shard {shard}: {type(error).__name__}: {error}") from error
+        if self.background.work is not None and not had_work:
+            self._snapshotting_shard = shard
         if self.is_alive and executor.mode is not before:
             self._environment.trace.note(self.label, shard, "is %s%s", executor.mode.value, self._why(shard))
         return moved
+
+    def work_in_background(self) -> bool:
+        """Write the snapshot that is held, if there is one."""
+        if self.background.work is None:
+            return False
+        if self.executors[self._snapshotting_shard].mode is Mode.STOPPED:
+            self.background.drop()
+            return False
+        try:
+            self.background.do()
+        except Crashed:
+            self.end()
+        return True
+
+    def carry(self) -> bool:
+        """Let the relay do what it can do now."""
+        try:
+            return self.carrier.step()
+        except Crashed:
+            self.end()
+            return True
+
+    def _meanwhile(self) -> bool:
+        """The build thread's turn while a snapshot is written; False where its shard has stopped."""
+        random, shard = self._environment.random, self._snapshotting_shard
+        for _ in range(random.randrange(4)):
+            if random.random() < 0.5:
+                self._environment.broker.step()
+            self.step(random.choice(list(self.executors)))
+            if not self.is_alive:
+                raise Crashed("while a snapshot was written")
+        return self.executors[shard].mode is not Mode.STOPPED
 
     def submit(self, shard: int, request: Waiting) -> None:
         """A request has come in."""

@@ -10,9 +10,10 @@ import stamina
 
 from shardlog.adapters.memory.projections import MemoryDatabase
 from shardlog.executor.shard import Mode
+from shardlog.ports.sends import At
 from shardlog.testing.simulation.checker import Checker
 from shardlog.testing.simulation.clients import ACCOUNTS, Clients, feed_value, shard_of_account
-from shardlog.testing.simulation.environment import Environment
+from shardlog.testing.simulation.environment import JOURNAL, Environment
 from shardlog.testing.simulation.finding import Finding
 from shardlog.testing.simulation.history import History
 from shardlog.testing.simulation.plan import plan_of
@@ -75,6 +76,9 @@ class Simulation:
             (0.2, self._resume),
             (0.1, self._compare),
             (1, self._project),
+            (1.5, self._carry),
+            (1, self._snapshot),
+            (20 * faults.rot, self._rot),
             (20 * faults.rebuild, self._rebuild),
             (20 * faults.crash, self._crash),
             (20 * faults.pause, self._pause),
@@ -91,8 +95,7 @@ class Simulation:
             self._steps += 1
 
     def _step_some(self) -> None:
-        running = [p for p in self.processes if p.is_alive and not p.is_paused and p.executors]
-        if running:
+        if running := self._running():
             process = self.environment.random.choice(running)
             shards = list(process.executors)
             process.step(self.environment.random.choice(shards))
@@ -113,7 +116,7 @@ class Simulation:
 
     def _start(self, ordinal: int) -> Process:
         self._started += 1
-        process = Process(self.environment, ordinal, self._started)
+        process = Process(self.environment, ordinal, self._started, self._received)
         self.processes.append(process)
         self.trace.note(process.label, None, "starts, its clock %s us ahead", process.world.skew_us)
         return process
@@ -185,6 +188,38 @@ class Simulation:
         if self.projectors:
             self.environment.random.choice(self.projectors).rebuild()
 
+    def _received(self) -> dict[int, dict[int, At]]:
+        """By target and source shard, the last send that a process is known to have taken."""
+        found: dict[int, dict[int, At]] = {}
+        for process in self.processes:
+            for shard, executor in process.executors.items():
+                known = found.setdefault(shard, {})
+                for source, at in executor.received.items():
+                    known[source] = max(at, known.get(source, at))
+        return found
+
+    def _running(self) -> list[Process]:
+        return [p for p in self.processes if p.is_alive and not p.is_paused and p.executors]
+
+    def _carry(self) -> None:
+        if running := self._running():
+            self.environment.random.choice(running).carry()
+
+    def _snapshot(self) -> None:
+        if waiting := [p for p in self._running() if p.background.work is not None]:
+            self.environment.random.choice(waiting).work_in_background()
+
+    def _rot(self) -> None:
+        """An object is damaged: a byte changes, or its end is gone."""
+        environment = self.environment
+        if environment.objects:
+            key = environment.random.choice(sorted(environment.objects))
+            value = environment.objects[key]
+            place = environment.random.randrange(max(1, len(value)))
+            end = value[place + 1 :] if environment.random.random() < 0.5 else b""
+            environment.objects[key] = value[:place] + b"#" + end
+            self.trace.note("objects", None, "%s is damaged at byte %s", key, place)
+
     def _compare(self) -> None:
         """A state that rests on acknowledged frames alone is what a replay gives."""
         for process in self.processes:
@@ -212,13 +247,14 @@ class Simulation:
             kept.add(process.ordinal)
         for projector in self.projectors:
             projector.calm_down()
-        environment.clock.pass_ms(200)
+        environment.clock.pass_ms(500)
         for turn in range(CALM_ROUNDS_MAX):
             environment.clock.pass_ms(5)
             self._supervise()
             while environment.broker.is_busy:
                 environment.broker.step()
             moved = [p.step(shard) for p in self.processes for shard in list(p.executors)]
+            moved += [process.carry() or process.work_in_background() for process in self.processes]
             if turn % 20 == 0 and not self.clients.settle():
                 continue
             if not any(moved) and self._is_at_rest():
@@ -239,6 +275,7 @@ class Simulation:
         return (
             all(operation.is_settled for operation in self.history.operations)
             and not self.environment.broker.is_busy
+            and all(process.carrier.relay.behind() == 0 for process in self.processes)
             and all(self._is_served(shard) for shard in range(self.environment.plan.shards))
         )
 
@@ -257,6 +294,7 @@ class Simulation:
         logs = [partition.values for partition in environment.broker.partitions]
         checker = Checker(self.history, environment.feeds, logs, is_at_rest=True)
         checker.check()
+        self._check_dead_letters(checker)
         check_projections(environment, self.database, checker.books)
         for process in self.processes:
             check_states(environment, process, checker.books)
@@ -274,3 +312,11 @@ class Simulation:
             crashes=self._started - len(self.processes),
             digest=digest.hexdigest(),
         )
+
+    def _check_dead_letters(self, checker: Checker) -> None:
+        """Each command that nobody goes on from is stored, once."""
+        store = self.environment.relay_store
+        positions = [letter.position for letter in store.dead_letters(JOURNAL, len(checker.dead_letters) + 10)]
+        found = [(position.shard, position.offset, position.index) for position in positions]
+        if found != sorted(checker.dead_letters):
+            raise Finding(f"dead letters stand at {found}, and must at {sorted(checker.dead_letters)}")
