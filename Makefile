@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 MONTHS ?= 12
+SEEDS ?= 1000
+FIRST ?= 0
 KILLS ?= 300
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kill-dev lint format bench constraints clean
+.PHONY: help setup demo test kill-dev simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +30,9 @@ test: setup      ## every test
 
 kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and every promise checked; prints recovery times
 	$(BIN)/python -m tests.services.dev_kills --kills $(KILLS)
+
+simulate: setup  ## SEEDS seeds of the simulation from FIRST on, over both cores
+	$(BIN)/python -m shardlog.testing.simulation --seeds $(SEEDS) --first $(FIRST)
 
 lint: setup      ## format, lint, types, layers
 	$(BIN)/ruff format --check .

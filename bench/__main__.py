@@ -1,9 +1,9 @@
 """`python -m bench`: every benchmark, each in a process of its own; then the performance page with its pictures.
 
-    python -m bench                          all of them, then bench/results.json and docs/performance.md
-    python -m bench --only execute-sqlite    some of them; of the others the last figures stay
-    python -m bench --page-only              the page and the pictures again, from bench/results.json
-    python -m bench --small                  whether they work at all: nothing is written
+python -m bench                          all of them, then bench/results.json and docs/performance.md
+python -m bench --only execute-sqlite    some of them; of the others the last figures stay
+python -m bench --page-only              the page and the pictures again, from bench/results.json
+python -m bench --small                  whether they work at all: nothing is written
 """
 
 from __future__ import annotations
@@ -46,7 +46,14 @@ def main() -> int:
 
 def _run(benchmark: Benchmark, small: bool) -> dict[str, Any] | None:
     """Its figures; None where it failed, which it says itself."""
-    command = [sys.executable, "-m", benchmark.module, *benchmark.options, "--json", *(["--small"] if small else [])]
+    command = [
+        sys.executable,
+        "-m",
+        benchmark.module,
+        *benchmark.options,
+        "--json",
+        *(benchmark.small if small else ()),
+    ]
     print(f"running {benchmark.command}", file=sys.stderr, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:

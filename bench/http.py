@@ -26,8 +26,9 @@ from typing import NamedTuple
 
 from bench.report import report
 from bench.shard import percentile
-from bench.workload import application, records
+from bench.workload import records
 from shardlog.wiring.serving import Listening, serve
+from shardlog.wiring.settings import ApplicationSettings, GatewaySettings, JournalSettings, Settings
 
 WARM_UP_SECONDS = 1.0
 SINGLE_PER_S_MAX = 12_000
@@ -61,13 +62,21 @@ def main() -> None:
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve is not None:
-        serve(application, given.serve, announce=_say)
+        serve(_settings(given.serve), _say)
         return
     figures: dict[str, object] = {"connections": given.connections, "streams": given.streams}
     with tempfile.TemporaryDirectory(prefix="shardlog-bench-") as place, running(Path(place)) as server:
         figures |= single(server, given.seconds, given.connections, given.streams)
         figures |= batch(server, given.lines, given.streams)
     report(figures, given.json)
+
+
+def _settings(directory: Path) -> Settings:
+    return Settings(
+        application=ApplicationSettings(domains=("bench.workload:bank",)),
+        journal=JournalSettings(directory=str(directory)),
+        gateway=GatewaySettings(port=0),
+    )
 
 
 def _say(listening: Listening) -> None:

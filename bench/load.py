@@ -65,7 +65,7 @@ def at_rate(journal: Journal, records: Sequence[CommandRecord], offered_per_s: i
     return answers.point(offered_per_s)
 
 
-class _Answers:
+class Answers:
     """Notes when each answer came. due: when each command was."""
 
     def __init__(self, due: list[float]) -> None:
@@ -95,13 +95,13 @@ class _Answers:
         return Point(offered_per_s, len(latencies) / span, self._unavailable, *ms)
 
 
-def _send(executor: Executor, records: Sequence[CommandRecord], per_s: int) -> _Answers:
+def _send(executor: Executor, records: Sequence[CommandRecord], per_s: int) -> Answers:
     """Send each when it is due, and wait for all answers. Raises TimeoutError."""
     chance = random.Random(per_s)
     gaps = [chance.expovariate(1) for _ in records]
     scale = len(records) / per_s / sum(gaps)  # so that chance does not make the rate another one
     begin = perf_counter() + LEAD_SECONDS
-    answers = _Answers([begin + after * scale for after in accumulate(gaps)])
+    answers = Answers([begin + after * scale for after in accumulate(gaps)])
     submit, due = executor.submit, answers.due
     requests = [Request(record, "local", answers, number) for number, record in enumerate(records)]
     if perf_counter() > begin:

@@ -117,8 +117,11 @@ def main() -> None:
     parser.add_argument("--database", default="sqlite", help="sqlite, or a SQLAlchemy URL of an empty database")
     parser.add_argument("--events", type=int, default=400_000, help="events that are heard")
     parser.add_argument("--unheard", type=int, default=0, help="events beside each that nobody hears")
+    parser.add_argument("--small", action="store_true", help="to see that it works: the figures mean nothing")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.small:
+        given.events = 2_000
     with tempfile.TemporaryDirectory(prefix="shardlog-bench-") as place:
         directory = Path(place)
         journal = SqliteJournal(directory / "journal", SHARDS)

@@ -28,8 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commands", type=int, default=1_000_000)
     parser.add_argument("--streams", type=int, default=100_000)
+    parser.add_argument("--small", action="store_true", help="to see that it works: the figures mean nothing")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.small:
+        given.commands, given.streams = 2_000, 100
     journal = MemoryJournal(1)
     fill(journal, given.commands, given.streams)
     tune_for_serving()

@@ -1,4 +1,4 @@
-"""One shard for benchmarks: driven by hand, the caller is the build thread."""
+"""One shard for benchmarks: driven by hand, so the caller is the build thread."""
 
 from __future__ import annotations
 

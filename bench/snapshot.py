@@ -3,7 +3,8 @@
     python -m bench.snapshot --streams 1000000 --json
 
 Commands come from an input in frames of 200, before, during and after. The pause is the longest time between two steps
-of the build thread that led to a frame, which includes building one.
+of the build thread that led to a frame, which includes building one. On a machine that others use, the pauses without a
+snapshot say how much of it is theirs; the processor time of the dearest frame is all that is ours.
 """
 
 from __future__ import annotations
@@ -54,10 +55,15 @@ class Phase:
 
     def __init__(self) -> None:
         self.gaps: list[float] = []
+        self.worked: list[float] = []
 
     def commands_per_s(self) -> float:
         """Commands of its frames, each of 200, a second."""
         return 200 * len(self.gaps) / max(sum(self.gaps), 1e-9)
+
+    def frame_cpu_ms_max(self) -> float:
+        """Processor time of the build thread for the dearest frame: what it would pause on a machine of its own."""
+        return max(self.worked) * 1e3
 
     def pause_ms(self, part: float) -> float:
         """What part (0 to 1) of the gaps are shorter than, in milliseconds."""
@@ -91,9 +97,9 @@ def measure(kind: str, directory: Path, streams: int, seconds: float, share: int
     before, during, after = Phase(), Phase(), Phase()
     run(shard, before, seconds, None)
     asked = shard.executor.snapshot()
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time() - time.thread_time()
     run(shard, during, 600.0, asked)
-    took = time.perf_counter() - began
+    took, cpu = time.perf_counter() - began, time.process_time() - time.thread_time() - cpu
     asked.result(0)
     run(shard, after, seconds, None)
     shard.close()
@@ -104,11 +110,14 @@ def measure(kind: str, directory: Path, streams: int, seconds: float, share: int
         "journal": kind,
         "streams": shard.core.state.registry.streams(),
         "snapshot_s": took,
+        "snapshot_cpu_s": cpu,
         "commands_per_s": beside,
         "during_commands_per_s": during.commands_per_s(),
         "throughput_ratio_during": during.commands_per_s() / beside,
         "pause_ms_max": during.pause_ms(1.0),
         "pause_ms_p99": during.pause_ms(0.99),
+        "frame_cpu_ms_max": during.frame_cpu_ms_max(),
+        "without_frame_cpu_ms_max": max(before.frame_cpu_ms_max(), after.frame_cpu_ms_max()),
         "without_pause_ms_max": max(before.pause_ms(1.0), after.pause_ms(1.0)),
         "bytes_per_stream": size / streams,
     }
@@ -117,13 +126,15 @@ def measure(kind: str, directory: Path, streams: int, seconds: float, share: int
 def run(shard: DrivenShard, phase: Phase, seconds: float, until: Future[SnapshotKey] | None) -> None:
     """Load for so long, or until there is a snapshot; notes the gaps between frames."""
     last = began = time.perf_counter()
-    frames = shard.executor.frames
+    frames, worked = shard.executor.frames, time.thread_time()
     while last - began < seconds and not (until is not None and until.done()):
         shard.step()
         if shard.executor.frames > frames:
             now = time.perf_counter()
             phase.gaps.append(now - last)
             last, frames = now, shard.executor.frames
+            phase.worked.append(time.thread_time() - worked)
+            worked = time.thread_time()
 
 
 def preload(core: ExecutorCore, streams: int) -> None:

@@ -7,11 +7,15 @@ from typing import NamedTuple
 
 
 class Benchmark(NamedTuple):
-    """One benchmark: a module of this package with `--json` and `--small`, and its options."""
+    """One benchmark: a module of this package that takes `--json`, and its options.
+
+    small: what makes it a matter of seconds, to see that it works; its figures mean nothing then.
+    """
 
     name: str
     module: str
     options: tuple[str, ...] = ()
+    small: tuple[str, ...] = ("--small",)
 
     @property
     def command(self) -> str:
@@ -26,10 +30,10 @@ ALL = (
     Benchmark("steps", "bench.steps"),
     Benchmark("memory", "bench.memory"),
     Benchmark("replay", "bench.replay"),
-    Benchmark("recovery", "bench.recovery"),
-    Benchmark("snapshot", "bench.snapshot"),
+    Benchmark("recovery", "bench.recovery", small=("--streams", "1000", "--tail", "1000")),
+    Benchmark("snapshot", "bench.snapshot", small=("--streams", "2000", "--seconds", "0.2")),
     Benchmark("project", "bench.project", ("--database", "sqlite")),
-    Benchmark("http", "bench.http"),
+    Benchmark("http", "bench.http", small=("--seconds", "0.5", "--lines", "2000", "--streams", "100")),
 )
 """In the order in which they run."""
 

@@ -6,9 +6,11 @@ shardlog: one shard on SQLite, once from an input with offsets in frames of 200 
 many callers as pgbench has clients, who each wait for an answer before they send the next (`clients`). pgbench:
 prepared statements over a Unix socket, its TPC-B script with teller and account drawn within the branch
 (`tpcb.pgbench.sql`); `pgbench_per_s` is its best over the numbers of clients, and `ratio` is by that one.
-Both are on the disk before anybody hears of it (fsync, synchronous_commit; SQLite with synchronous=FULL), on the same file system, one after the
-other. The callers of shardlog are in its process: no socket stands between, for that see `bench.http`. At the end the
-sums over accounts, tellers, branches and history must agree, here by a fresh replay of the journal, there by SQL.
+
+Both are on the disk before anybody hears of it (fsync, synchronous_commit; SQLite with synchronous=FULL), on the same
+file system, one after the other. The callers of shardlog are in its process: no socket stands between, for that see
+`bench.http`. At the end the sums over accounts, tellers, branches and history must agree, here by a fresh replay of the
+journal, there by SQL.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import NamedTuple
 
 from bench import tpcb
@@ -94,14 +96,15 @@ def from_an_input(directory: Path, transfers: int, branches: int) -> dict[str, f
     shard.serve()
     while shard.executor.settled(source.name) < warm_up:
         shard.step()
-    start, began = shard.executor.settled(source.name), perf_counter()
+    start, began, cpu = shard.executor.settled(source.name), perf_counter(), thread_time()
     while shard.executor.settled(source.name) < warm_up + transfers:
         shard.step()
-    elapsed = perf_counter() - began
+    elapsed, cpu = perf_counter() - began, thread_time() - cpu
     shard.close()
     check(journal, warm_up + transfers)
     journal.close()
-    return {"transfers_per_s": (warm_up + transfers - start) / elapsed}
+    done = warm_up + transfers - start
+    return {"transfers_per_s": done / elapsed, "cpu_us_per_transfer": cpu / done * 1e6}
 
 
 def from_clients(directory: Path, clients: int, transfers: int, branches: int) -> dict[str, float]:

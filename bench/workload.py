@@ -77,7 +77,8 @@ def withdrawn(state: Account, event: Withdrawn) -> Account:
     return replace(state, balance=state.balance - event.amount)
 
 
-application = Application(domains=[Domain("bank", aggregates=[account])])
+bank = Domain("bank", aggregates=[account])
+application = Application(domains=[bank])
 
 
 def one_each(streams: Iterable[int]) -> list[bytes]:

@@ -172,11 +172,11 @@ class ReplayFailed(JournalError):
 class ReplayDiffers(JournalError):
     """The code at hand leads from the same events to another state than the code before it did.
 
-    shard: from 0. stream: one that differs.
+    shard: from 0. stream: one that differs, "" where none could be replayed.
     """
 
     def __init__(self, shard: int, stream: str, why: str) -> None:
-        super().__init__(f"shard {shard}: the code at hand leads {stream} to another state: {why}")
+        super().__init__(f"shard {shard}: this code does not lead to the state that the journal led to: {why}")
         self.shard = shard
         self.stream = stream
 

@@ -5,7 +5,8 @@
 - An `sh` block is run by bash, in a folder that is empty at first. Lines that begin with `make` are not run; their
   targets must be in the Makefile.
 - A `text` block is what the block above it prints, `...` standing for anything.
-- A `mermaid` block begins with a kind of diagram, `json` must parse, and a fence without a language is for people.
+- A `mermaid` block begins with a kind of diagram, `json` and `toml` must parse, and a fence without a language is for
+  people.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -66,6 +68,7 @@ class Stranger:
             "text": self._compare,
             "mermaid": _must_be_a_diagram,
             "json": lambda block: json.loads(block.source),
+            "toml": lambda block: tomllib.loads(block.source),
             "": lambda block: None,
         }
 

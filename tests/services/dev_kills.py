@@ -22,6 +22,7 @@ from tests.services.http_load import Load, Operation
 from tests.services.processes import Left, left_in
 
 STILL_STARTING_SECONDS = 1.0
+PROGRESS = 25
 
 
 class Survived(NamedTuple):
@@ -41,7 +42,9 @@ def survive(directory: Path, kills: int, seed: int) -> Survived:
     load = Load(seed)
     load.start()
     recoveries: list[float] = []
-    for _ in range(kills):
+    for kill in range(kills):
+        if kill and kill % PROGRESS == 0:
+            print(f"{kill} kills, {sum(len(client.operations) for client in load.clients):,} commands", flush=True)
         process = DevProcess(directory)
         if random.random() < 0.15 and _is_killed_while_it_starts(process, random):
             continue

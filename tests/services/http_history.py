@@ -54,7 +54,8 @@ def check(operations: Sequence[Operation], left: Sequence[Left]) -> Counted:
 
 def _check_operation(operation: Operation, found: Sequence[Entry]) -> None:
     name = f"{operation.command_id} ({operation.command} on {operation.id})"
-    assert len(found) <= 1, f"{name} stands in the journal {len(found)} times: {[entry.token for entry in found]}"
+    times = f"sent at {[round(at - operation.sent_s[0], 1) for at in operation.sent_s]} s"
+    assert len(found) <= 1, f"{name}, {times}, stands in the journal at {[entry.token for entry in found]}"
     told = [reply for reply in operation.replies if reply.code not in UNRECORDED]
     assert all(reply == told[0] for reply in told), f"{name} was told different things: {told}"
     for reply in told:

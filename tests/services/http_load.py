@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from random import Random
+from time import monotonic
 from typing import Any, NamedTuple
 
 from tests.services.bank_process import LEDGERS, SHARDS
@@ -16,6 +17,8 @@ from tests.services.bank_process import LEDGERS, SHARDS
 WAIT_SECONDS = 60.0
 BATCH_LINES_MAX = 40
 ACCOUNTS = 3
+SENT_AGAIN_SECONDS = 30.0
+"""How long after its first sending a command may be sent again: well inside of the time for which its id is known."""
 RETRIED = frozenset({"unavailable", "outcome_unknown"})
 
 
@@ -39,8 +42,18 @@ class Operation:
         self.payload = payload
         self.command_id = command_id
         self.replies: list[Reply] = []
-        self.sendings = 0
+        self.sent_s: list[float] = []
         self.is_given_up = False
+
+    @property
+    def sendings(self) -> int:
+        """How often it was sent."""
+        return len(self.sent_s)
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """Whether its id is still known for sure."""
+        return not self.sent_s or monotonic() - self.sent_s[0] < SENT_AGAIN_SECONDS
 
     @property
     def is_settled(self) -> bool:
@@ -96,6 +109,7 @@ class Client(threading.Thread):
         try:
             while not self._address.is_ending or self._open:
                 port, run = self._address.after(run)
+                self._forget()
                 connection = HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
                 try:
                     while not self._address.is_ending or self._open:
@@ -114,6 +128,12 @@ class Client(threading.Thread):
         """The connection broke: some of what it carried is never sent again."""
         for operation in self._open:
             operation.is_given_up = operation.sendings > 0 and self._random.random() < 0.1
+        self._forget()
+
+    def _forget(self) -> None:
+        """Leave what is settled, and give up what is too old."""
+        for operation in self._open:
+            operation.is_given_up = operation.is_given_up or not operation.may_be_sent_again
         self._open = deque(operation for operation in self._open if not operation.is_settled)
 
     def _fresh(self) -> Operation:
@@ -146,22 +166,22 @@ class SingleClient(Client):
 
     def _once(self, connection: HTTPConnection) -> None:
         if not self._open:
-            if self.operations and self._random.random() < 0.05:
-                self._open.append(self._random.choice(self.operations[-20:]))
+            if self.operations and self._random.random() < 0.05 and self.operations[-1].may_be_sent_again:
+                again = [operation for operation in self.operations[-20:] if operation.may_be_sent_again]
+                self._open.append(self._random.choice(again))
             elif self._versions and self._random.random() < 0.05:
                 self._read(connection)
                 return
             else:
                 self._open.append(self._fresh())
         operation = self._open[0]
-        operation.sendings += 1
+        operation.sent_s.append(monotonic())
         headers = {"content-type": "application/json", "idempotency-key": operation.command_id}
         path = f"/v1/streams/account/{operation.id}/{operation.command}"
         connection.request("POST", path, json.dumps(operation.payload), headers)
         response = connection.getresponse()
         self._was_told(operation, response.status, json.loads(response.read()))
-        if operation.is_settled:
-            self._open.popleft()
+        self._forget()
 
     def _read(self, connection: HTTPConnection) -> None:
         """What this client was told before must be there."""
@@ -182,7 +202,7 @@ class BatchClient(Client):
             self._open.extend(self._fresh() for _ in range(wanted - len(self._open)))
         operations = list(self._open)
         for operation in operations:
-            operation.sendings += 1
+            operation.sent_s.append(monotonic())
         body = b"".join(_line(operation) for operation in operations)
         connection.request("POST", "/v1/commands", body, {"content-type": "application/x-ndjson"})
         response = connection.getresponse()
@@ -198,7 +218,8 @@ class BatchClient(Client):
                 self._was_told(operation, answer["status"], answer)
             response.read()
         finally:
-            self._open = deque(operation for operation in operations if not operation.is_settled)
+            self._open = deque(operations)
+            self._forget()
 
 
 class _CutOff(Exception):

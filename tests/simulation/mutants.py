@@ -18,25 +18,34 @@ from shardlog.executor import decider, entries, queue, repeats, replay
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.draft import AcceptedAnswer, Draft
 from shardlog.executor.entries import Entries
+from shardlog.executor.held import HeldStreams
 from shardlog.executor.inputs import ShardInputs
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.registry import BUCKET_MASK, Slot
 from shardlog.executor.sends import Arrival, Outbox, arrival
 from shardlog.executor.shard import Mode, ShardExecutor
+from shardlog.executor.snapshotting import Snapshotting
 from shardlog.executor.state import ShardState
 from shardlog.executor.transaction import LoadedStream
 from shardlog.executor.window import RequestWindow, window_key
-from shardlog.journal.effects import PASSED, Failed
+from shardlog.journal.effects import PASSED, Acknowledged, Failed
 from shardlog.journal.envelope import body_of, envelope_of
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.journal.records import decode_claim
 from shardlog.journal.states import State
 from shardlog.journal.writer import JournalWriter
 from shardlog.model.outcomes import CommandAccepted
+from shardlog.ports.projections import Checkpoint
 from shardlog.projector import core as projector_core
+from shardlog.relay import runner as relay_runner
+from shardlog.relay.held import Held
+from shardlog.relay.source import Source
+from shardlog.snapshots import reading
 from shardlog.testing.simulation.broker import Partition
 from shardlog.testing.simulation.projecting import UnkindStore
+from shardlog.testing.simulation.runner import Failure, run_seed
 
+WHY_MAX = 110
 Change = tuple[Any, str, Any]
 """Where, which name, and what stands there instead."""
 
@@ -85,6 +94,16 @@ def _loose_reader(takes: Callable[[Reader, Any], bool]) -> list[Change]:
     return [(Reader, "is_next", is_next), (Reader, "judge", loose_judge)]
 
 
+class _LooseReader(Reader):
+    """Takes every frame for valid."""
+
+    def judge(self, offset: int, value: bytes) -> Any:
+        envelope = envelope_of(value)
+        if envelope is not None and not envelope.is_claim and self.epoch:
+            return FrameTaken(body_of(value))
+        return super().judge(offset, value)
+
+
 # -- the journal -------------------------------------------------------------------------------------------------------
 
 
@@ -113,9 +132,13 @@ def chain_and_nonce_of_the_claim() -> list[Change]:
 
     def reading(self: Any, offset: int, value: bytes) -> Any:
         envelope = envelope_of(value)
-        if self.state is State.CLAIMING and envelope is not None and envelope.is_claim:
-            if decode_claim(body_of(value)).owner == self.owner:
-                self._claim_nonce = envelope.nonce.decode()
+        if (
+            self.state is State.CLAIMING
+            and envelope is not None
+            and envelope.is_claim
+            and decode_claim(body_of(value)).owner == self.owner
+        ):
+            self._claim_nonce = envelope.nonce.decode()
         return read(self, offset, value)
 
     chainless = _loose_reader(
@@ -157,9 +180,15 @@ def verdict() -> list[Change]:
     read = JournalWriter._read_serving
 
     def reading(self: Any, offset: int, value: bytes) -> Any:
-        if offset >= self.reader.position and self._pending and self._pending[0].value == value:
-            return self._acknowledge(offset)
-        return read(self, offset, value)
+        own = [frame for frame in self._pending if frame.value == value]
+        if offset < self.reader.position or not own:
+            return read(self, offset, value)
+        acknowledged = []
+        while not acknowledged or acknowledged[-1][0] is not own[0]:
+            frame = self._pending.popleft()
+            self.reader.take_frame(offset, frame.value, frame.head)
+            acknowledged.append((frame, offset))
+        return Acknowledged(tuple(acknowledged))
 
     return [(JournalWriter, "_read_serving", reading)]
 
@@ -343,7 +372,9 @@ def replayed_offsets() -> list[Change]:
 
     def reading(self: Any, settled: Any, limit: int) -> Any:
         stands = self.__dict__.setdefault("stands", {})
-        batches = read(self, {name: max(settled.get(name, 0), stands.get(name, 0)) for name in (i.name for i in self.all)}, limit)
+        batches = read(
+            self, {name: max(settled.get(name, 0), stands.get(name, 0)) for name in (i.name for i in self.all)}, limit
+        )
         for batch in batches:
             stands[batch.input] = batch.records[-1][0] + 1
         return batches
@@ -384,6 +415,90 @@ def rejections_heard() -> list[Change]:
     return [(Entries, "_tell_manager", lambda self, decision, rejection: None)]
 
 
+# -- snapshots and relay -----------------------------------------------------------------------------------------------
+
+
+@mutant("S1: a snapshot holds frames that are not acknowledged")
+def speculative_snapshot() -> list[Change]:
+    hold = Snapshotting._hold
+
+    def at_once(self: Any) -> None:
+        hold(self)
+        if self._core.pending:
+            self._write()
+
+    return [(Snapshotting, "_hold", at_once)]
+
+
+@mutant("S1: a snapshot holds no command ids")
+def ids_in_snapshots() -> list[Change]:
+    return [(RequestWindow, "frozen", lambda self: [])]
+
+
+@mutant("S1: a snapshot does not say what was received from other shards")
+def received_in_snapshots() -> list[Change]:
+    return [_without(received={})]
+
+
+@mutant("S1: a snapshot does not say how far inputs are settled")
+def inputs_in_snapshots() -> list[Change]:
+    return [_without(inputs={})]
+
+
+def _without(**fields: Any) -> Change:
+    about = Snapshotting._about
+    return Snapshotting, "_about", lambda self, small: msgspec.structs.replace(about(self, small), **fields)
+
+
+@mutant("DESIGN 7: a write does not note what it overwrites while a snapshot is being written")
+def held_streams() -> list[Change]:
+    init = HeldStreams.__init__
+
+    def unmarked(self: Any, buckets: Any, is_held: bool = True) -> None:
+        init(self, buckets, is_held)
+        self.marks = bytearray(len(buckets))
+
+    return [(HeldStreams, "__init__", unmarked)]
+
+
+@mutant("S3: a damaged snapshot is loaded")
+def checksums() -> list[Change]:
+    return [(reading, "checksum", lambda data: _Anything()), (reading, "digest_text", lambda total: _Anything())]
+
+
+@mutant("S3: a recovery goes on from the beginning of the frame behind the one that a snapshot ends with")
+def snapshot_position() -> list[Change]:
+    about = Snapshotting._about
+
+    def moved(self: Any, small: Any) -> Any:
+        found = about(self, small)
+        return msgspec.structs.replace(found, next=found.next + 1)
+
+    return [(Snapshotting, "_about", moved)]
+
+
+@mutant("C3: the relay's checkpoint passes sends that are not received")
+def relay_checkpoint() -> list[Change]:
+    return [(Source, "checkpoint", property(lambda self: Checkpoint(*self._reader.state)))]
+
+
+@mutant("D3: the relay forgets a send once it was offered")
+def relay_resends() -> list[Change]:
+    waiting = Held.waiting
+
+    def once(self: Any, target: int, received: Any, limit: int) -> Any:
+        found = waiting(self, target, received, limit)
+        self._queues[target].clear()
+        return found
+
+    return [(Held, "waiting", once)]
+
+
+@mutant("R3: the relay carries sends of frames that do not count")
+def relayed_verdict() -> list[Change]:
+    return [(relay_runner, "Reader", _LooseReader)]
+
+
 # -- projections -------------------------------------------------------------------------------------------------------
 
 
@@ -407,13 +522,45 @@ def compared_checkpoint() -> list[Change]:
 
 @mutant("R3: a projection takes frames that do not count")
 def projected_verdict() -> list[Change]:
-    class LooseReader(Reader):
-        def judge(self, offset: int, value: bytes) -> Any:
-            envelope = envelope_of(value)
-            if envelope is not None and not envelope.is_claim and self.epoch:
-                return FrameTaken(body_of(value))
-            return super().judge(offset, value)
-
-    return [(projector_core, "Reader", LooseReader)]
+    return [(projector_core, "Reader", _LooseReader)]
 
 
+# -- catching them -----------------------------------------------------------------------------------------------------
+
+
+class Caught(NamedTuple):
+    """How a mutant was caught. seeds: how many runs it took, from seed 0 on."""
+
+    seeds: int
+    failure: Failure
+
+
+def mutant_named(name: str) -> Mutant:
+    """The mutant of this name."""
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
+
+
+def seeds_to_catch(mutant: Mutant, seeds_max: int) -> Caught | None:
+    """Run seeds from 0 on until one notices; None where none does."""
+    with mutant.applied():
+        for seed in range(seeds_max):
+            result = run_seed(seed)
+            if isinstance(result, Failure):
+                return Caught(seed + 1, result)
+    return None
+
+
+def table(seeds_max: int) -> Iterator[str]:
+    """The mutants as a table for the documentation, row by row."""
+    yield "| mutant | what is taken out | seeds | the first finding |"
+    yield "|---|---|---|---|"
+    for mutant in MUTANTS:
+        caught = seeds_to_catch(mutant, seeds_max)
+        seeds = "none" if caught is None else str(caught.seeds)
+        why = "" if caught is None else caught.failure.why.splitlines()[0].replace("|", "/")
+        yield f"| {mutant.name} | {mutant.rule} | {seeds} | {why if len(why) <= WHY_MAX else why[:WHY_MAX] + '...'} |"
+
+
+if __name__ == "__main__":
+    for row in table(1_000):
+        print(row, flush=True)

@@ -9,7 +9,6 @@ import click
 from click.shell_completion import get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
-COMPLETE = "_SHARDLOG_COMPLETE"
 
 
 @click.command("completion")
@@ -22,7 +21,7 @@ def command(shell: Literal["bash", "zsh", "fish"] | None) -> None:
     zsh:   echo 'eval "$(shardlog completion zsh)"' >> ~/.zshrc
     fish:  shardlog completion fish > ~/.config/fish/completions/shardlog.fish
     """
-    from shardlog.cli.main import shardlog
+    from shardlog.cli.main import COMPLETE, shardlog
 
     name = shell or os.path.basename(os.environ.get("SHELL", ""))
     found = get_completion_class(name)

@@ -7,62 +7,59 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-PORT = 8420
+from shardlog.cli.options import load, settings_option
+
+if TYPE_CHECKING:
+    from shardlog.wiring.serving import Listening
 
 
 @click.command("dev")
+@click.option("--host", help="The address to listen at.  [default: gateway.host of the settings, 127.0.0.1]")
 @click.option(
-    "--settings",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("shardlog.toml"),
-    show_default=True,
-    help="What the application is made of, and where its journal is.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="The port; 0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="The port; 0 takes a free one.  [default: gateway.port of the settings, 8420]",
 )
 @click.option("--allow-remote", is_flag=True, help="Let other hosts connect. There is no authentication.")
-def command(settings: Path, host: str, port: int, allow_remote: bool) -> None:
+@settings_option
+def command(settings: Path | None, host: str | None, port: int | None, allow_remote: bool) -> None:
     """Serve the application over HTTP, with all roles in this process.
 
     Once requests are taken, one line of JSON on the standard output says where: url, host, port, journal, pid. Ctrl-C
     or SIGTERM finishes what was taken and ends; a second one ends at once, and nothing acknowledged is lost.
     """
+    import msgspec
+
     from shardlog.errors import ConfigurationError
-    from shardlog.wiring.loading import load_application
-    from shardlog.wiring.settings import load_settings
+    from shardlog.wiring.loading import import_from
+    from shardlog.wiring.settings import GatewaySettings
 
     try:
-        from shardlog.wiring.serving import Listening, serve
+        from shardlog.wiring.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"serving over HTTP needs {error.name}: pip install 'shardlog[http]'") from error
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    found = load_settings(settings)
-    root = str(settings.resolve().parent)
-    if root not in sys.path:
-        sys.path.insert(0, root)
-    application = load_application(found.application)
-    directory = Path(found.journal.directory)
-
-    def announce(listening: Listening) -> None:
-        said = {"url": listening.url, **listening._asdict(), "pid": os.getpid()}
-        click.echo(json.dumps(said))
-        click.echo(f"shardlog dev serves {directory} at {listening.url} (Ctrl-C ends it)", err=True)
-        sys.stdout.flush()
-
+    loaded = load(settings)
+    import_from(loaded.folder)
+    known = loaded.settings.gateway
+    gateway = GatewaySettings(
+        host=known.host if host is None else host,
+        port=known.port if port is None else port,
+        allow_remote=known.allow_remote or allow_remote,
+    )
     serve(
-        application,
-        directory,
-        shards=found.journal.shards,
-        limits=found.executor,
-        host=host,
-        port=port,
-        allow_remote=allow_remote,
-        announce=announce,
+        msgspec.structs.replace(loaded.settings, gateway=gateway), lambda at: _announce(at, loaded.settings.directory)
     )
     click.echo("shardlog dev: everything that was taken is finished", err=True)
+
+
+def _announce(listening: Listening, directory: Path) -> None:
+    said = {"url": listening.url, **listening._asdict(), "pid": os.getpid()}
+    click.echo(json.dumps(said))
+    click.echo(f"shardlog dev serves {directory} at {listening.url} (Ctrl-C ends it)", err=True)
+    sys.stdout.flush()

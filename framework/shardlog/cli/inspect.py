@@ -87,7 +87,8 @@ def _say(record: SeenRecord, reader: Reader) -> None:
         owner = f"{record.claim.owner} {record.claim.address}".strip()
         click.echo(f"{place} claim, epoch {record.epoch}, by {owner} at {instant(record.claim.time)}")
     elif record.frame is not None:
-        what = f"{len(record.frame.entries)} entries, {count(record.bytes, 'byte')}"
+        number = len(record.frame.entries)
+        what = f"{number} {'entry' if number == 1 else 'entries'}, {count(record.bytes, 'byte')}"
         click.echo(f"{place} frame {record.epoch}/{record.seq} at {instant(record.frame.time)}: {what}")
         for entry in entries(record.frame):
             stream = f"{entry.category}/{entry.id} " if entry.category else ""

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "completion": "Print the script that completes commands and options in your shell.",
 }
 """Each command is the object `command` of the module of its name, and is imported when it is asked for."""
+COMPLETE = "_SHARDLOG_COMPLETE"
+"""The variable by which a shell asks for completions."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -100,7 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        returned = shardlog.main(arguments, prog_name="shardlog", standalone_mode=False)
+        if COMPLETE in os.environ:
+            shardlog.main(arguments, prog_name="shardlog", complete_var=COMPLETE)
+        with shardlog.make_context("shardlog", list(arguments)) as context:  # `main` would hide a closed pipe
+            returned = shardlog.invoke(context)
         return returned if isinstance(returned, int) else ExitCode.OK
     except click.exceptions.Exit as exited:
         return exited.exit_code

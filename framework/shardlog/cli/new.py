@@ -88,8 +88,8 @@ def _values(name: str, found: str, is_wheel: bool) -> dict[str, str]:
     return {
         "name": name,
         "project": name.replace("_", "-"),
-        "requirement": f"shardlog{pin}",
-        "testing_requirement": f"shardlog[testing]{pin}",
+        "requirement": f"shardlog[http]{pin}",
+        "testing_requirement": f"shardlog[http,testing]{pin}",
         "find_links": f"--find-links {WHEELS} " if is_wheel else "",
     }
 

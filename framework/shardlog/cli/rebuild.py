@@ -15,7 +15,7 @@ from shardlog.cli.printing import count, progress, say_json
 @settings_option
 @json_option
 def command(projection: str, settings: Path | None, as_json: bool) -> None:
-    """Drop the tables of PROJECTION, and build them again from the beginning of the journal.
+    """Build the tables of PROJECTION again: they are dropped, and filled from the beginning of the journal.
 
     Nobody may serve the journal meanwhile: exits with 75 where a process does. Dead letters stay. Ctrl-C ends it
     between two transactions; the next start, or another rebuild, builds the rest.

@@ -224,8 +224,8 @@ class Decider:
         if events:
             self._draft.undo.append((category, record.id, slot))
             index = hash(record.id) & BUCKET_MASK
-            if category.held[index]:
-                bucket = category.own(index)
+            if category.held.marks[index]:
+                category.held.overwritten[index].setdefault(record.id, slot)
             bucket[record.id] = Slot(version, state)
 
     def _transact(self, decision: Decision, handler: Handler, command: Command) -> None:
@@ -240,8 +240,12 @@ class Decider:
         self._entries.accepted(decision, check, transaction.events, own.version if own.was_appended_to else None)
         for loaded in transaction.touched.values():
             if loaded.was_appended_to:
-                bucket = loaded.category.own(hash(loaded.id) & BUCKET_MASK)
-                self._draft.undo.append((loaded.category, loaded.id, bucket.get(loaded.id)))
+                index, held = hash(loaded.id) & BUCKET_MASK, loaded.category.held
+                bucket = loaded.category.buckets[index]
+                slot = bucket.get(loaded.id)
+                self._draft.undo.append((loaded.category, loaded.id, slot))
+                if held.marks[index]:
+                    held.overwritten[index].setdefault(loaded.id, slot)
                 bucket[loaded.id] = Slot(loaded.version, loaded.state)
 
     def _context(self, record: CommandRecord, version: int) -> Context:

@@ -13,6 +13,7 @@ import msgspec
 
 from shardlog.codec.json import decoder
 from shardlog.codec.types import is_recursive
+from shardlog.executor.held import HeldStreams
 from shardlog.journal.records import event_record
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
@@ -40,8 +41,7 @@ class EventType(msgspec.Struct, frozen=True, gc=False):
 class Category(msgspec.Struct, eq=False):
     """One aggregate and the streams of this shard that belong to it.
 
-    held: a byte a bucket; where it is not 0, a snapshot that is being written holds the bucket, so it is copied
-    before a write (`own`).
+    held: what a snapshot that is being written has still to read; a write notes there what it overwrites.
     """
 
     name: str
@@ -51,27 +51,31 @@ class Category(msgspec.Struct, eq=False):
     routing_parts: int | None
     events: dict[type[Event], EventType]
     buckets: list[dict[str, Slot]]
-    held: bytearray
+    held: HeldStreams
 
     def slot(self, id: str) -> Slot | None:
         """The stream, or None where it has no events."""
         return self.buckets[hash(id) & BUCKET_MASK].get(id)
 
-    def own(self, index: int) -> dict[str, Slot]:
-        """A bucket to be written to: a copy in its place where a snapshot holds it."""
-        if self.held[index]:
-            self.buckets[index] = self.buckets[index].copy()
-            self.held[index] = 0
-        return self.buckets[index]
+    def hold(self) -> HeldStreams:
+        """All streams as they are now, for a snapshot; writes note what they overwrite from here on."""
+        self.held = HeldStreams(self.buckets)
+        return self.held
 
-    def own_all(self) -> None:
-        """Leave nothing that is to be written to in a snapshot's hands."""
+    def leave_held(self) -> None:
+        """Writes are to note nothing any more, though a snapshot is still read: it keeps the buckets that it holds."""
         for index in range(BUCKETS):
-            self.own(index)
+            if self.held.marks[index]:
+                self.buckets[index] = self.buckets[index].copy()
+        self.drop_held()
+
+    def drop_held(self) -> None:
+        """Nothing reads what was held, any more or at all."""
+        self.held = HeldStreams(self.buckets, is_held=False)
 
     def put_back(self, id: str, slot: Slot | None) -> None:
-        """A stream is to be what it was before a write. None: it had no events."""
-        bucket = self.own(hash(id) & BUCKET_MASK)
+        """A stream is to be what it was before a write, which noted what it overwrote. None: it had no events."""
+        bucket = self.buckets[hash(id) & BUCKET_MASK]
         if slot is None:
             del bucket[id]
         else:
@@ -134,6 +138,7 @@ def _category(
         )
         for event, evolve in aggregate.evolutions.items()
     }
+    buckets: list[dict[str, Slot]] = [{} for _ in range(BUCKETS)]
     return Category(
         name=aggregate.category,
         aggregate=aggregate,
@@ -141,8 +146,8 @@ def _category(
         state_type=type(aggregate.initial),
         routing_parts=aggregate.routing_parts,
         events=events,
-        buckets=[{} for _ in range(BUCKETS)],
-        held=bytearray(BUCKETS),
+        buckets=buckets,
+        held=HeldStreams(buckets, is_held=False),
     )
 
 

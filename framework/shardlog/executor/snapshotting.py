@@ -12,7 +12,6 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
@@ -22,7 +21,7 @@ from shardlog.executor.background import Background
 from shardlog.executor.clock import World
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.draft import Before
-from shardlog.executor.registry import BUCKETS, Category
+from shardlog.executor.held import HeldStreams
 from shardlog.executor.restoring import Restoring
 from shardlog.journal.chain import value_digest
 from shardlog.journal.writer import JournalWriter
@@ -31,7 +30,6 @@ from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import About
 from shardlog.snapshots.pace import Pace
 from shardlog.snapshots.settings import SnapshotSettings
-from shardlog.snapshots.slot import Slot
 from shardlog.snapshots.store import ShardSnapshots
 from shardlog.snapshots.writing import Contents, Streams, WindowIds
 
@@ -42,7 +40,7 @@ Asked: TypeAlias = "Future[SnapshotKey]"
 class _Held(NamedTuple):
     """The state at a frame boundary. epoch, seq: of the newest frame in it. askers: who waits for this snapshot."""
 
-    categories: list[tuple[Category, list[dict[str, Slot]], bytearray]]
+    streams: dict[str, HeldStreams]
     small: Before
     epoch: int
     seq: int
@@ -142,9 +140,10 @@ class Snapshotting:
             self._asked.extendleft(reversed(held.askers))
             self._journal_bytes += held.journal_bytes
         for category in self._core.state.registry.categories.values():
-            if held is not None:
-                category.held = bytearray(BUCKETS)  # nothing reads them: they need no copies
-            category.own_all()
+            if self._is_writing:
+                category.leave_held()
+            else:
+                category.drop_held()
 
     def stop(self) -> None:
         """No more of them; one that is being written is given up."""
@@ -179,13 +178,10 @@ class Snapshotting:
         """Mark the state as it is at this frame boundary."""
         askers = list(self._asked)
         self._asked.clear()
-        categories: list[tuple[Category, list[dict[str, Slot]], bytearray]] = []
-        for category in self._core.state.registry.categories.values():
-            category.held = bytearray(b"\1") * BUCKETS
-            categories.append((category, list(category.buckets), category.held))
+        categories = self._core.state.registry.categories
         reader = self._writer.reader
         self._held = _Held(
-            categories,
+            {name: category.hold() for name, category in categories.items()},
             self._core.state.before(),
             reader.epoch,
             self._writer.next_seq - 1,
@@ -209,7 +205,7 @@ class Snapshotting:
         state, schemas = self._core.state, self._snapshots.schemas
         return Contents(
             self._about(held.small),
-            [Streams(c.name, schemas[c.name], _release(buckets, marks)) for c, buckets, marks in held.categories],
+            [Streams(name, schemas[name], streams.release()) for name, streams in held.streams.items()],
             [
                 *(WindowIds("requests", frozen.name, frozen.buckets()) for frozen in state.requests.frozen()),
                 *(WindowIds("counted", frozen.name, frozen.buckets()) for frozen in state.counted.frozen()),
@@ -268,6 +264,8 @@ class Snapshotting:
 
     def _note(self, ended: _Ended) -> None:
         self._is_writing = False
+        for category in self._core.state.registry.categories.values():
+            category.drop_held()
         if isinstance(ended.result, SnapshotKey):
             self._newest = ended.result
         else:
@@ -278,14 +276,6 @@ class Snapshotting:
         with contextlib.suppress(IndexError):  # whoever asks may do the same at this moment
             while True:
                 _answer(self._asked.popleft(), SnapshotFailed("no snapshot was made: the shard stops"))
-
-
-def _release(buckets: list[dict[str, Slot]], marks: bytearray) -> Iterator[dict[str, Slot]]:
-    """The buckets one by one; each may be written to again when the next is asked for."""
-    for index in range(len(buckets)):
-        yield buckets[index]
-        buckets[index] = {}
-        marks[index] = 0
 
 
 def _answer(asked: Asked, result: SnapshotKey | Exception) -> None:

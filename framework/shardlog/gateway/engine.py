@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 
 from shardlog.executor.requests import Waiting
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """The shards."""
 
+    @abstractmethod
     def submit(self, waiting: Waiting, /) -> None:
         """Hand a command or a read to the shard of its stream; the answer goes to its sink. It returns at once."""
 
+    @abstractmethod
     def modes(self) -> Mapping[int, str]:
         """By shard, where it is on its way: `serving`, or what it does instead."""
 
@@ -35,18 +37,22 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
 
 
-class Tables(Protocol):
+class Tables(ABC):
     """The projections. Its methods read files, so they are called outside of the event loop."""
 
     @property
+    @abstractmethod
     def journal(self) -> str:
         """The id of the journal that they are built from."""
 
+    @abstractmethod
     def status(self) -> Sequence[ProjectionStatus]:
         """All projections, by name."""
 
+    @abstractmethod
     def positions(self, name: str) -> Mapping[int, int]:
         """By shard, the first offset that the projection has not read. Raises KeyError for an unknown name."""
 
+    @abstractmethod
     def rows(self, name: str, table: str, limit: int) -> Sequence[Mapping[str, object]]:
         """The first rows of one of its tables in the order of its key. Raises KeyError for an unknown table."""

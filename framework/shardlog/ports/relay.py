@@ -25,9 +25,9 @@ class CommandDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     position: of its entry in the shard that refused it. code, message: of the refusal. time: of the frame, in
     microseconds since 1970 UTC. manager: the process manager that sent it, "" for none. correlation, causation: the
     process that it belongs to, and the command id of the entry that sent it. payload: the command as JSON, "" where it
-    is not recorded. input, input_offset: the record of an input that it came from, "" and 0 for none; original: the bytes
-    that stand there, cut where they are long, and None where the input does not give them any more. Fields that could
-    not be read are "".
+    is not recorded. input, input_offset: the record of an input that it came from, "" and 0 for none; original: the
+    bytes that stand there, cut where they are long, and None where the input does not give them any more. Fields that
+    could not be read are "".
     """
 
     position: Position

@@ -34,17 +34,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a projector. Raises ConfigurationError for one out of its range."""
 
     batch_frames_max: Annotated[int, msgspec.Meta(ge=1)] = 256
-    """Records of one transaction, over all shards; 1 or more, and each shard that is behind has at least one."""
+    """Records of one transaction, over all shards; each shard that is behind has at least one."""
     batch_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
-    """Bytes of these records, 1 or more; a single one may be larger. They are in memory while they are written."""
+    """Bytes of these records; a single one may be larger. They are in memory while they are written."""
     dead_letters_max: Annotated[int, msgspec.Meta(ge=0)] = 10_000
-    """Dead letters of one projection, 0 or more; the next one stops it."""
+    """Dead letters of one projection; the next one stops it."""
     write_attempts_max: Annotated[int, msgspec.Meta(ge=1)] = 10
-    """How often a batch is tried while the store is unavailable, 1 or more."""
+    """How often a batch is tried while the store is unavailable."""
     write_deadline_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
-    """How long it is tried, more than 0 seconds."""
+    """How long it is tried."""
     replans_max: Annotated[int, msgspec.Meta(ge=0)] = 10
-    """How often a batch is planned anew since dead letters were settled by hand meanwhile, 0 or more."""
+    """How often a batch is planned anew since dead letters were settled by hand meanwhile."""
 
     def __post_init__(self) -> None:
         check_ranges(self, "projector")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from shardlog.codec.json import NOT_DECODED
 from shardlog.journal.reader import FrameTaken, Reader, ReaderState
 from shardlog.journal.records import decode_raw_frame
+from shardlog.journal.sends import may_concern_a_relay
 from shardlog.journal.undecoded import undecoded
 from shardlog.model.application import Application
 from shardlog.ports.projections import Checkpoint
@@ -54,11 +55,12 @@ class Source:
     def take(self, offset: int, value: bytes) -> Found | None:
         """What the next record holds; None where it is no valid frame, or one that holds nothing for a relay.
 
-        Raises UnknownFormat (rule R4) and Diverged (rule R6); nothing has moved then.
+        A frame whose bytes show that it holds nothing is not decoded. Raises UnknownFormat (rule R4) and Diverged
+        (rule R6); nothing has moved then.
         """
         reader = self._reader
         verdict = reader.judge(offset, value)
-        if not isinstance(verdict, FrameTaken):
+        if not isinstance(verdict, FrameTaken) or not may_concern_a_relay(value):
             reader.pass_over(offset, value)
             return None
         try:

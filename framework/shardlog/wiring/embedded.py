@@ -47,6 +47,7 @@ from shardlog.wiring.projecting import ProjectionThread
 from shardlog.wiring.relaying import RelayThread
 from shardlog.wiring.settings import JournalSettings, RecoverySettings, Settings, load_settings
 from shardlog.wiring.snapshotting import ProcessSnapshots, wait_for_snapshots
+from shardlog.wiring.validating import Started, validate_start
 
 SHARDS = JournalSettings().shards
 CHANNEL = "local"
@@ -109,7 +110,6 @@ class Embedded:
         self._snapshot_settings = snapshots
         self._snapshots: ProcessSnapshots | None = None
         self._projects = projects and bool(application.projections)
-        self._carries = bool(application.process_managers or self._inputs)
         self._world = SystemWorld()
         self._thread_sink = ThreadSink()
         self._loop_sinks: dict[asyncio.AbstractEventLoop, LoopSink] = {}
@@ -180,16 +180,16 @@ class Embedded:
             objects = FilesystemObjects(self.directory / "snapshots")
             self._snapshots = ProcessSnapshots(objects, self._snapshot_settings, self._world, owner.build)
             self._closing.callback(self._snapshots.close)
-        sends = self._relay() if self._carries else None
+            self._validate(owner.build)
+        sends = self._relay()
         self._is_closed = False
         self._executor = Executor({number: self._shard(number, owner, sends) for number in range(self.shards)})
         self._closing.callback(self._executor.stop)
         self._executor.start(self._recovery.serve_within_ms / 1000)
         self._closing.callback(self._executor.drain, self._recovery.drain_deadline_ms / 1000)
-        if sends is not None:
-            self.relay = RelayThread(sends, self.executor.wake)
-            self.relay.start()
-            self._closing.callback(self.relay.stop)
+        self.relay = RelayThread(sends, self.executor.wake)
+        self.relay.start()
+        self._closing.callback(self.relay.stop)
         if self._projects:
             store = SqlProjectionStore(self.directory / "projections.sqlite")
             self._closing.callback(store.close)
@@ -198,6 +198,11 @@ class Embedded:
             )
             self.projections.start()
             self._closing.callback(self.projections.stop)
+
+    def _validate(self, code: str) -> None:
+        when = self._recovery.validate_on_start
+        if when != "never":
+            validate_start(Started(self.directory, self.meta, self.journal, self.application, code), when)
 
     def _relay(self) -> Relay:
         store = self._command_letters = SqlRelayStore(self.directory / "relay.sqlite")
@@ -214,7 +219,7 @@ class Embedded:
             self._relay_limits,
         )
 
-    def _shard(self, number: int, owner: Claimant, sends: Relay | None) -> ShardExecutor:
+    def _shard(self, number: int, owner: Claimant, sends: Relay) -> ShardExecutor:
         shard = Shard(self.meta.journal, number, self.shards)
         writer = JournalWriter(
             Reader(self.meta.journal, number, self.shards), pending_max=self._limits.pending_frames_max
@@ -299,8 +304,7 @@ class Embedded:
     def raise_errors(self) -> None:
         """Raise what stopped a shard or the projections, or keeps sends back, if anything does."""
         self.executor.raise_error()
-        if self._carries:
-            self.relay.raise_error()
+        self.relay.raise_error()
         if self._projects:
             self.projections.raise_error()
 
@@ -320,12 +324,11 @@ class Embedded:
 
         Under a load that goes on it may take as long. Raises TimeoutError, or what keeps sends back.
         """
-        if self._carries:
-            self.relay.wait_until_received(timeout_s)
+        self.relay.wait_until_received(timeout_s)
 
     def command_dead_letters(self, limit: int = 1_000, after: Position | None = None) -> list[CommandDeadLetter]:
         """Commands that were refused with nobody to hear of it, in the order of positions, from behind `after`."""
-        return self._command_letters.dead_letters(self.meta.journal, limit, after) if self._carries else []
+        return self._command_letters.dead_letters(self.meta.journal, limit, after)
 
     def wait_for_projections(self, timeout_s: float = 30.0) -> None:
         """Wait until every projection has what the journal holds now. Raises TimeoutError, or what stopped them."""

@@ -16,6 +16,8 @@ HEAD_BYTES_MAX = 32_768
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
+    _joining: _JoiningTransport
+
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._is_in_head = False
@@ -23,7 +25,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Write through a transport that joins heads to bodies."""
-        super().connection_made(_JoiningTransport(cast("asyncio.Transport", transport)))  # uvloop's is no subclass
+        self._joining = _JoiningTransport(cast("asyncio.Transport", transport))  # uvloop's is no subclass
+        super().connection_made(self._joining)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; refuse a head that does not come to its end."""
@@ -43,6 +46,11 @@ class HttpProtocol(HttpToolsProtocol):
         """It has come to its end."""
         self._is_in_head = False
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer to HEAD ends without a body."""
+        self._joining.flush()
+        super().on_response_complete()
 
     def _refuse_head(self) -> None:
         text = f"line and headers take more than {HEAD_BYTES_MAX} bytes: send shorter ones"
@@ -81,9 +89,13 @@ class _JoiningTransport(asyncio.Transport):
             return
         self._transport.write(data)
 
-    def close(self) -> None:
-        """Write what is held, then close."""
+    def flush(self) -> None:
+        """Write what is held."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""
+
+    def close(self) -> None:
+        """Write what is held, then close."""
+        self.flush()
         self._transport.close()

@@ -71,12 +71,12 @@ class Passed(msgspec.Struct, frozen=True, tag_field="answer", tag="passed"):
 
 
 class Reached(msgspec.Struct, frozen=True, tag_field="answer", tag="reached"):
-    """The state at a stop. explained: where the snapshot there holds another one."""
+    """The state at a stop. snapshot: the key of the one there. explained: where it holds another state."""
 
     shard: int
     offset: int
     digest: str
-    expected: str = ""
+    snapshot: str = ""
     explained: Explained | None = None
 
 
@@ -194,11 +194,9 @@ class _Doing:
         snapshot = self._snapshot(stop.snapshot)
         if snapshot is None:
             return Reached(replay.shard.number, stop.offset, digest)
-        expected = snapshot.manifest.state_digest
-        if digest == expected:
-            return Reached(replay.shard.number, stop.offset, digest, expected)
-        explained = explain(replay, snapshot, self._opened.journal, start)
-        return Reached(replay.shard.number, stop.offset, digest, expected, explained)
+        agrees = digest == snapshot.manifest.state_digest
+        explained = None if agrees else explain(replay, snapshot, self._opened.journal, start)
+        return Reached(replay.shard.number, stop.offset, digest, stop.snapshot, explained)
 
     def _trace(self, task: ShardTask, start: Snapshot | None) -> None:
         category, _, id = self._task.stream.partition("/")

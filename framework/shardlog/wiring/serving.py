@@ -8,14 +8,13 @@ import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Limits
-from shardlog.model.application import Application
-from shardlog.wiring.embedded import SHARDS, Embedded
+from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.http_server import HttpServer, loop_factory
+from shardlog.wiring.settings import Settings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -35,32 +34,21 @@ class Listening(NamedTuple):
         return f"http://{host}:{self.port}"
 
 
-def serve(
-    application: Application,
-    directory: Path,
-    *,
-    shards: int = SHARDS,
-    limits: Limits | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    allow_remote: bool = False,
-    announce: Callable[[Listening], None],
-) -> None:
+def serve(settings: Settings, announce: Callable[[Listening], None]) -> None:
     """Serve until SIGINT or SIGTERM; then finish what was taken, and return. A second signal ends the process at once,
     which the journal survives as it survives a crash.
 
-    host, port: 0 is a free port. allow_remote: other hosts than this one may connect; there is no authentication.
     announce: called once requests are taken. To be called in the main thread. Raises ConfigurationError for an address
     that cannot be had, and what entering `Embedded` raises.
     """
-    limits = limits or Limits()
+    host, port, allow_remote = settings.gateway.host, settings.gateway.port, settings.gateway.allow_remote
     if not allow_remote:
         refuse_remote(host)
-    with bound(host, port) as listener, Embedded(application, directory, shards=shards, limits=limits) as engine:
+    with bound(host, port) as listener, Embedded.from_settings(settings) as engine:
         address = Listening(host, listener.getsockname()[1], engine.meta.journal)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             hosts = None if allow_remote else LOOPBACK_HOSTS
-            runner.run(_serve(engine, limits, listener, hosts, lambda: announce(address)))
+            runner.run(_serve(engine, settings.executor, listener, hosts, lambda: announce(address)))
 
 
 def refuse_remote(host: str) -> None:

@@ -138,9 +138,14 @@ class _Verification:
             found.damaged.append(str(error))
             return
         try:
-            snapshots.open(key)
+            snapshot = snapshots.open(key)
         except SnapshotUnusable as error:
             found.left_out.append(str(error))
+            return
+        try:
+            snapshot.check()
+        except SnapshotUnusable as error:
+            found.damaged.append(str(error))
             return
         found.manifests.append(manifest)
 
@@ -210,8 +215,8 @@ class _Verification:
             if any(mine[place].digest != theirs[place].digest for place in places):
                 self._problems += self._unrepeatable(task)
             else:
-                for place, stop in zip(places, task.stops, strict=True):
-                    self._problems += _changed(mine[place], stop)
+                for place in places:
+                    self._problems += _changed(mine[place])
 
     def _twice(self, task: Task) -> tuple[list[Answer], list[Answer]]:
         """In two processes at once, with two hash seeds."""
@@ -266,7 +271,7 @@ def _by_place(answers: Sequence[Answer]) -> Mapping[tuple[int, int], Reached]:
     return {(answer.shard, answer.offset): answer for answer in answers if isinstance(answer, Reached)}
 
 
-def _changed(reached: Reached, stop: StopAt) -> Iterator[Problem]:
+def _changed(reached: Reached) -> Iterator[Problem]:
     if reached.explained is None:
         return
     for example in reached.explained.examples:
@@ -275,7 +280,7 @@ def _changed(reached: Reached, stop: StopAt) -> Iterator[Problem]:
             shard=reached.shard,
             stream=f"{example.category}/{example.id}",
             event=example.first,
-            text=changed_text(example, stop.snapshot),
+            text=changed_text(example, reached.snapshot),
         )
     more = reached.explained.streams - len(reached.explained.examples)
     if more:

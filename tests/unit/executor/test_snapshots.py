@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from shardlog import Aggregate, Application, Command, Domain, Event, State, replace
 from shardlog.errors import ConfigurationError, HistoryMissing, SnapshotFailed
+from shardlog.executor.held import HeldStreams
 from shardlog.executor.limits import Limits
 from shardlog.executor.shard import Mode
 from shardlog.journal.reader import Reader
 from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import checksum, decode_manifest
 from shardlog.snapshots.settings import SnapshotSettings
+from shardlog.snapshots.slot import Slot
 from tests.unit.executor.ledger import Deposit, Note, Pay, Transfer
 from tests.unit.executor.served import JOURNAL, HandInput, Served, everything, origin, replayed, value
 from tests.unit.executor.snapshots import NEVER, Kept, MemoryObjects
@@ -166,6 +168,60 @@ def test_a_failure_while_it_is_written_changes_nothing_in_it(kept: Kept) -> None
     assert {(s.category, s.id): (s.version, s.state) for s in stored.streams()} == before
     fresh = loaded(served, kept)
     assert everything(fresh.core.state) == everything(served.core.state) == replayed(served)
+
+
+def test_frames_of_another_writer_replayed_while_it_is_written_are_not_in_it(kept: Kept) -> None:
+    served = busy(kept)
+    before = everything(served.core.state)["streams"]
+    asked = served.shard.snapshot()
+    served.step()
+    other = served.restarted().serve()
+    for n in range(20):
+        other.send(f"c:{n}", Deposit(amount=1_000), command_id=f"other-{n}")
+    served.submit("a:1", Deposit(amount=1))
+    served.settle()
+    assert served.writer.reader.epoch == 3
+    assert served.state("c:5").balance > 1_000
+    kept.background.do()
+    stored = kept.snapshots().open(asked.result(0))
+    assert {(s.category, s.id): (s.version, s.state) for s in stored.streams()} == before
+
+
+def test_ids_that_come_while_it_is_written_are_not_in_it(kept: Kept) -> None:
+    served = busy(kept)
+    counts = len(served.core.state.requests), served.core.state.counted.count
+    asked = served.shard.snapshot()
+    served.step()
+    for n in range(40):
+        served.send("a:1", Deposit(amount=1), command_id=f"later-{n}")
+    kept.background.do()
+    chunks = kept.snapshots().manifest(asked.result(0)).chunks
+    assert sum(c.entries for c in chunks if c.kind == "requests") == counts[0] > 20
+    assert sum(c.entries for c in chunks if c.kind == "counted") == counts[1] == 20
+
+
+def test_streams_are_held_as_they_were_whatever_is_written_in_between() -> None:
+    one, two, three = Slot(1, "one"), Slot(2, "two"), Slot(3, "three")
+    buckets = [{"a": one}, {"b": one, "c": two}]
+    held = HeldStreams(buckets)
+
+    def write(index: int, id: str, slot: Slot[str]) -> None:
+        if held.marks[index]:
+            held.overwritten[index].setdefault(id, buckets[index].get(id))
+        buckets[index][id] = slot
+
+    released = held.release()
+    write(1, "b", two)
+    assert next(released) == {"a": one}
+    assert held.marks == b"\0\1"
+    for slot in (two, three):
+        write(0, "a", slot)
+        write(1, "b", slot)
+        write(1, "new", slot)
+    assert next(released) == {"b": one, "c": two}
+    assert held.marks == b"\0\0"
+    assert next(released, None) is None
+    assert buckets == [{"a": three}, {"b": three, "c": two, "new": three}]
 
 
 class SnapshotWalk(Walk):
@@ -553,6 +609,37 @@ def test_a_snapshot_of_another_state_type_is_not_used(caplog: pytest.LogCaptureF
     fresh = served.restarted(application=other, snapshots=kept.again(application=other)).serve()
     assert "the state type of 'account' is another now" in caplog.text
     assert fresh.state("a:1").amount == fields["amount"] + 3
+
+
+def test_a_state_that_is_not_what_its_json_gives_back_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    """An int where a float is declared: it would come back as another value, and be written as another text."""
+
+    class Weight(State, floats=True):
+        kilos: float = 0.0
+
+    class Weigh(Command):
+        kilos: int
+
+    class Weighed(Event):
+        kilos: int
+
+    scale: Aggregate[Any, Any, Any] = Aggregate("account", initial=Weight(), routing_parts=1)
+
+    @scale.decides
+    def weigh(state: Weight, command: Weigh) -> Weighed:
+        return Weighed(kilos=command.kilos)
+
+    @scale.evolves
+    def weighed(state: Weight, event: Weighed) -> Weight:
+        return replace(state, kilos=event.kilos)
+
+    kept = Kept(application=Application([Domain("scales", aggregates=[scale])]))
+    served = Served(application=kept.application, snapshots=kept).serve()
+    served.send("a:1", Weigh(kilos=3))
+    made(served, kept)
+    fresh = loaded(served, kept)
+    assert start_of(fresh) is None
+    assert "a state is not what its JSON gives back" in caplog.text
 
 
 def test_a_snapshot_of_an_aggregate_that_is_no_more_is_not_used(caplog: pytest.LogCaptureFixture) -> None:

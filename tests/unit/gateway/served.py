@@ -31,6 +31,7 @@ from shardlog import (
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Waiting
 from shardlog.gateway.app import Gateway
+from shardlog.gateway.engine import Engine
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.http_server import HttpServer, loop_factory
 from shardlog.wiring.serving import LOOPBACK_HOSTS, bound
@@ -149,7 +150,7 @@ def run(make: Callable[[], HttpServer], listener: socket.socket) -> Iterator[htt
         thread.join()
 
 
-class PlayedEngine:
+class PlayedEngine(Engine):
     """An engine whose answers are a test's."""
 
     def __init__(self, answer: Callable[[Waiting], object], modes: Mapping[int, str] | None = None) -> None:

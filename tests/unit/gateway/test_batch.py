@@ -69,12 +69,24 @@ def test_each_line_is_answered_in_order_with_its_number(client: httpx.Client, ja
     assert "command_id" not in answers[2]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [b"{}", b"[1]", b"null", b'{"category":"jar"}', b"\xff", b"[" * 900, b'{"category":"jar","id":"a","command":"add"}',
-     line("a", tenant="t").strip(), line("a", expected_version=-1).strip(), line("a", occurred_at="1960-01-01T00:00:00Z").strip(),
-     line("a", occurred_at="2026-01-01T00:00:00").strip(), line("a", command_id=5).strip(), b'{"payload":"\\ud800"'],
-)  # fmt: skip
+NO_COMMAND = [
+    b"{}",
+    b"[1]",
+    b"null",
+    b'{"category":"jar"}',
+    b"\xff",
+    b"[" * 900,
+    b'{"category":"jar","id":"a","command":"add"}',
+    b'{"payload":"\\ud800"',
+    line("a", tenant="t").strip(),
+    line("a", expected_version=-1).strip(),
+    line("a", occurred_at="1960-01-01T00:00:00Z").strip(),
+    line("a", occurred_at="2026-01-01T00:00:00").strip(),
+    line("a", command_id=5).strip(),
+]
+
+
+@pytest.mark.parametrize("text", NO_COMMAND)
 def test_a_line_that_is_no_command_is_answered_and_those_around_it_are_served(
     client: httpx.Client, jar_id: str, text: bytes
 ) -> None:

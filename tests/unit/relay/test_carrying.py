@@ -109,7 +109,7 @@ def test_a_valid_frame_that_does_not_decode_stops_its_shard_and_no_other() -> No
     sent = Sent()
     sent.frame(0, accepted(send(2)))
     reader = sent.log._readers[0]
-    sent.log.append(0, frame_value(reader.frame_prefix, reader.seq + 1, reader.head, b'[1,{},[["q"]]]'))
+    sent.log.append(0, frame_value(reader.frame_prefix, reader.seq + 1, reader.head, b'[1,{},[["r","q"]]]'))
     sent.frame(0, accepted(send(2, (1, 1, 0))))
     sent.frame(1, accepted(send(2)))
     sent.run()

@@ -35,7 +35,9 @@ class MemoryObjects(ObjectStore):
 
     def list(self, prefix: str) -> list[StoredObject]:
         with self._lock:
-            return [StoredObject(key, len(value)) for key, value in sorted(self._values.items()) if key.startswith(prefix)]
+            return [
+                StoredObject(key, len(value)) for key, value in sorted(self._values.items()) if key.startswith(prefix)
+            ]
 
     def delete(self, key: str) -> None:
         check_key(key)

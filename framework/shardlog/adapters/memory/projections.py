@@ -133,7 +133,7 @@ class MemoryDatabase:
     def rows(self, table: str) -> list[Values]:
         """All rows of a table, in the order of its key; none of a table that is not there."""
         held = self.tables.get(table)
-        return [] if held is None else [held.rows[key] for key in sorted(held.rows)]  # type: ignore[type-var]  # keys of one table compare
+        return [] if held is None else [held.rows[key] for key in sorted(held.rows)]
 
 
 class MemoryProjectionStore(ProjectionStore):
@@ -246,8 +246,8 @@ def _move(projection: Projection, contents: _Contents, move: Move) -> None:
     held = contents.checkpoints.get((move.new.journal, move.new.shard))
     if _where(held) != _where(move.old):
         raise CheckpointMoved(
-            f"projection {projection.name!r}, shard {move.new.shard}: the checkpoint is no longer {_where(move.old)} but "
-            f"{_where(held)}: another worker has moved it. Nothing was written here."
+            f"projection {projection.name!r}, shard {move.new.shard}: the checkpoint is no longer {_where(move.old)} "
+            f"but {_where(held)}: another worker has moved it. Nothing was written here."
         )
     contents.checkpoints[move.new.journal, move.new.shard] = move.new
 

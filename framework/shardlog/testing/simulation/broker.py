@@ -119,8 +119,9 @@ class Broker:
         del partition.landing[partition.committed :]
         again = [flight for flight in dropped if flight is not None and self._random.random() < 0.5]
         partition.in_flight[:0] = again
-        self._trace.note("broker", partition.number, "leader changes: %s records vanish, %s are sent again",
-                         len(dropped), len(again))  # fmt: skip
+        self._trace.note(
+            "broker", partition.number, "leader changes: %s records vanish, %s are sent again", len(dropped), len(again)
+        )
 
     def _land(self, partition: Partition) -> None:
         faults, in_flight = self.faults, partition.in_flight
@@ -136,8 +137,14 @@ class Broker:
                 del in_flight[place]
             partition.values.append(flight.value)
             partition.landing.append(flight)
-            self._trace.note("broker", partition.number, "%s of %s lands at %s", flight, flight.sender.label,
-                             len(partition.values) - 1)  # fmt: skip
+            self._trace.note(
+                "broker",
+                partition.number,
+                "%s of %s lands at %s",
+                flight,
+                flight.sender.label,
+                len(partition.values) - 1,
+            )
 
     def _commit(self, partition: Partition) -> None:
         flight = partition.landing[partition.committed]
@@ -146,6 +153,9 @@ class Broker:
             if not flight.is_settled and flight not in partition.reportable:
                 partition.reportable.append(flight)
         partition.committed += 1
+        self._trace.note(
+            "broker", partition.number, "%s is committed at %s", flight or "bytes", partition.committed - 1
+        )
 
     def _report(self, partition: Partition) -> None:
         faults, reportable = self.faults, partition.reportable
@@ -154,14 +164,14 @@ class Broker:
             return
         if self._happens(faults.silent):
             flight.is_settled = True
-            self._trace.note("broker", partition.number, "the report of %s of %s is lost", flight,
-                             flight.sender.label)  # fmt: skip
+            self._trace.note("broker", partition.number, "the report of %s of %s is lost", flight, flight.sender.label)
         elif self._happens(faults.failed):
             self._fail(partition, flight)
         else:
             report = None if self._happens(faults.no_offset) else self._random.choice(flight.landed)
-            self._trace.note("broker", partition.number, "%s is told: %s stands at %s", flight.sender.label,
-                             flight, report)  # fmt: skip
+            self._trace.note(
+                "broker", partition.number, "%s is told: %s stands at %s", flight.sender.label, flight, report
+            )
             flight.report(report)
 
     def _fail(self, partition: Partition, flight: Flight) -> None:
@@ -173,7 +183,9 @@ class Broker:
         value = self._random.choice([b"hello", b'["shardlog",1,"frame"]', *old[-9:]])
         partition.values.append(value)
         partition.landing.append(None)
-        self._trace.note("broker", partition.number, "foreign bytes land at %s: %s", len(partition.values) - 1, value[:60])
+        self._trace.note(
+            "broker", partition.number, "foreign bytes land at %s: %s", len(partition.values) - 1, value[:60]
+        )
 
     def _happens(self, chance: float) -> bool:
         return chance > 0 and self._random.random() < chance

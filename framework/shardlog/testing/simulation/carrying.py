@@ -32,7 +32,7 @@ class UnkindRelayStore(RelayStore):
         self._store = store
 
     def checkpoints(self, journal: str) -> Mapping[int, Checkpoint]:
-        self._crashes.reach("a read of the relay's checkpoints")
+        self._crashes.reach("before a read of the relay's checkpoints")
         return self._store.checkpoints(journal)
 
     def write(self, moves: Sequence[Move], letters: Sequence[CommandDeadLetter]) -> None:
@@ -87,7 +87,7 @@ class ProcessCarrier(SendsSource):
             received = {}  # from the beginning of what is held
         found = self.relay.waiting(target, received, limit)
         if found:
-            self._crashes.reach("a pull of sends")
+            self._crashes.reach("before a pull of sends")
         if len(found) > 1 and environment.happens(environment.faults.send_gap):
             place = environment.random.randrange(len(found))
             found = [*found[:place], *found[place + 1 :]]

@@ -13,11 +13,11 @@ from shardlog.codec.json import encode
 from shardlog.executor.requests import CommandRecord, Found, Read, Request, StreamState
 from shardlog.ids import uuid7
 from shardlog.model.messages import Command
-from shardlog.model.outcomes import Outcome
+from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
 from shardlog.sharding import routing_key, shard_of
 from shardlog.testing.simulation.bank import Deposit, Open, Pay, Stumble, Transfer, Withdraw, account
 from shardlog.testing.simulation.environment import LIMITS, WINDOW_MS, Environment
-from shardlog.testing.simulation.history import Attempt, History, Operation, Reading
+from shardlog.testing.simulation.history import Attempt, History, Operation, Reading, place_of
 from shardlog.testing.simulation.process import Process
 
 LEDGERS = 5
@@ -45,17 +45,36 @@ def record_of(id: str, command: Command, command_id: str, **more: Any) -> Comman
     )
 
 
-def random_command(random: Random, id: str) -> Command:
-    """A command for an account; some will be refused."""
-    kind = random.choices((Open, Deposit, Withdraw, Transfer, Pay, Stumble), (4, 8, 5, 6, 6, 0.3))[0]
+def random_command(random: Random, id: str, is_new: bool = False) -> Command:
+    """A command for an account; some will be refused. is_new: the account may not be open yet."""
+    if is_new and random.random() < 0.8:
+        return Open()
+    kind = random.choices((Open, Deposit, Withdraw, Transfer, Pay, Stumble), (1, 8, 5, 6, 10, 0.3))[0]
     amount = random.randint(1, 9)
     if kind is Open or kind is Stumble:
         return kind()
     if kind is Deposit or kind is Withdraw:
-        return kind(amount=amount * (5 if kind is Deposit else 1))
+        return kind(amount=amount * (10 if kind is Deposit else 1))
     if kind is Transfer and random.random() < 0.9:
         return Transfer(to=f"{routing_key(id, 1)}:{random.choice('ab')}", amount=amount)
     return (Transfer if kind is Transfer else Pay)(to=random.choice(ACCOUNTS), amount=amount)
+
+
+class Told:
+    """An outcome, to be read by people."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    def __str__(self) -> str:
+        outcome = self._outcome
+        if isinstance(outcome, CommandUnavailable):
+            return f"{outcome.code}: {outcome.message}"
+        place = place_of(outcome)
+        where = "not recorded" if place is None else f"at {place[0]}.{place[1]}"
+        if isinstance(outcome, CommandRejected):
+            return f"{outcome.code}, {where}"
+        return f"accepted, {where}: {', '.join(map(str, outcome.events)) or 'nothing happened'}"
 
 
 class Sink:
@@ -82,6 +101,7 @@ class Clients:
         self._find = find
         self._late: list[Attempt] = []
         self._keys: set[tuple[str, str]] = set()
+        self._met: set[str] = set()
 
     def step(self) -> None:
         """A client does something."""
@@ -115,7 +135,9 @@ class Clients:
         """A last command for each shard: it must still be served."""
         environment = self._environment
         for shard in range(environment.plan.shards):
-            id = next(id for id in (f"probe{n}:a" for n in count()) if shard_of_account(id, environment.plan.shards) == shard)
+            id = next(
+                id for id in (f"probe{n}:a" for n in count()) if shard_of_account(id, environment.plan.shards) == shard
+            )
             record = record_of(id, Open(), uuid7(environment.clock.us, bytes(8) + shard.to_bytes(2, "big")))
             issued_us = environment.clock.us // 1000 * 1000
             floor = self._history.highest[shard]
@@ -134,8 +156,15 @@ class Clients:
         environment = self._environment
         is_lost = environment.happens(environment.faults.reply_lost)
         name = attempt.operation.record.command_id[-12:]
-        environment.trace.note(who, attempt.operation.shard, "answers %s (attempt %s)%s: %s", name, attempt.number,
-                               ", which is lost" if is_lost else "", outcome)  # fmt: skip
+        environment.trace.note(
+            who,
+            attempt.operation.shard,
+            "answers %s (attempt %s)%s: %s",
+            name,
+            attempt.number,
+            ", which is lost" if is_lost else "",
+            Told(outcome),
+        )
         if not is_lost:
             self._history.answered(attempt, outcome)
 
@@ -178,7 +207,8 @@ class Clients:
                 command_id, issued_us = old.record.command_id, old.issued_us
         self._keys.add((id, command_id))
         expected = random.randrange(4) if random.random() < 0.05 else None
-        record = record_of(id, random_command(random, id), command_id, expected_version=expected)
+        record = record_of(id, random_command(random, id, id not in self._met), command_id, expected_version=expected)
+        self._met.add(id)
         channel = random.choice(CHANNELS)
         return Operation(record, shard, channel, issued_us, history.highest[shard], environment.clock.ms)
 
@@ -211,9 +241,17 @@ class Clients:
         process = self._find(operation.shard, environment.happens(environment.faults.stray))
         if process is None:
             return
-        environment.trace.note("client", operation.shard, "sends %s %s %s to %s (attempt %s, id %s)", attempt.record.command,
-                               attempt.record.id, bytes(attempt.record.payload).decode(), process.label, attempt.number,
-                               attempt.record.command_id[-12:])  # fmt: skip
+        environment.trace.note(
+            "client",
+            operation.shard,
+            "sends %s %s %s to %s (attempt %s, id %s)",
+            attempt.record.command,
+            attempt.record.id,
+            bytes(attempt.record.payload).decode(),
+            process.label,
+            attempt.number,
+            attempt.record.command_id[-12:],
+        )
         process.submit(operation.shard, Request(attempt.record, operation.channel, Sink(self, process), attempt))
 
 

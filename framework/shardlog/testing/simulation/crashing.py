@@ -20,5 +20,5 @@ class CrashPoints:
     def reach(self, boundary: str) -> None:
         """The process stands at a boundary. Raises Crashed where it ends there."""
         if self.chance and self._random.random() < self.chance:
-            self._trace.note(self._who, None, "crashes at %s", boundary)
+            self._trace.note(self._who, None, "crashes: %s", boundary)
             raise Crashed(boundary)

@@ -39,7 +39,7 @@ class Environment:
 
     def __init__(self, plan: Plan, keeps_trace: bool) -> None:
         self.plan = plan
-        self.random = Random(f"run {plan.seed}")
+        self.random = Random(f"run {plan.seed}")  # noqa: S311  # a seed is the point
         self.clock = Clock()
         self.nonces = Nonces()
         self.trace = Trace(self.clock, keeps_trace)

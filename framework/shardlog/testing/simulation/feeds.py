@@ -36,5 +36,5 @@ class ProcessFeed(Input):
         records = self._feed.records[shard]
         if start >= len(records):
             return ()
-        self._crashes.reach("a read of an input")
+        self._crashes.reach("before a read of an input")
         return list(enumerate(records[start : start + limit], start))

@@ -1,4 +1,4 @@
-"""What the clients saw: each command, each attempt at it, and what was answered. The checker reads nothing else of them."""
+"""What the clients saw: each command, each attempt at it, and what was answered."""
 
 from __future__ import annotations
 

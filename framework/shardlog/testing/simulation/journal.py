@@ -9,12 +9,14 @@ from shardlog.errors import AppendFailed, Corrupt
 from shardlog.ports.journal import Journal, Report, Writer
 from shardlog.testing.simulation.broker import Broker, Flight, Sender
 from shardlog.testing.simulation.crashing import CrashPoints
+from shardlog.testing.simulation.trace import Trace
 
 
 class ProcessJournal(Journal):
     """One process's connection to the broker. It never sees less than it has seen."""
 
-    def __init__(self, broker: Broker, sender: Sender, crashes: CrashPoints, random: Random) -> None:
+    def __init__(self, broker: Broker, sender: Sender, crashes: CrashPoints, random: Random, trace: Trace) -> None:
+        self._trace = trace
         self._broker = broker
         self._sender = sender
         self._crashes = crashes
@@ -22,10 +24,10 @@ class ProcessJournal(Journal):
         self._seen = [0] * len(broker.partitions)
 
     def writer(self, shard: int) -> Writer:
-        return ProcessWriter(self._broker, self._sender, self._crashes, shard)
+        return ProcessWriter(self._broker, self._sender, self._crashes, shard, self._trace)
 
     def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
-        self._crashes.reach("a read")
+        self._crashes.reach("before a read")
         values = self._broker.partitions[shard].values
         for offset in range(start, self._end(shard, start)):
             if self._happens(self._broker.faults.read_error):
@@ -57,7 +59,8 @@ class ProcessJournal(Journal):
 class ProcessWriter(Writer):
     """A producer: what it has sent lands, or not, without it."""
 
-    def __init__(self, broker: Broker, sender: Sender, crashes: CrashPoints, shard: int) -> None:
+    def __init__(self, broker: Broker, sender: Sender, crashes: CrashPoints, shard: int, trace: Trace) -> None:
+        self._trace = trace
         self._broker = broker
         self._sender = sender
         self._crashes = crashes
@@ -73,6 +76,7 @@ class ProcessWriter(Writer):
         flight = Flight(self._sender, self._shard, value, reported)
         self._sent.append(flight)
         self._broker.send(flight)
+        self._trace.note(self._sender.label, self._shard, "appends %s", flight)
         self._crashes.reach("after an append")
 
     def abandon(self, deadline_ms: int) -> None:

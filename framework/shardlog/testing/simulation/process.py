@@ -47,7 +47,7 @@ class Process:
         self.world = ProcessWorld(
             environment.clock, environment.nonces, int(random.uniform(-1, 1) * faults.skew_ms * 1000)
         )
-        self._journal = ProcessJournal(environment.broker, self, self.crashes, random)
+        self._journal = ProcessJournal(environment.broker, self, self.crashes, random, environment.trace)
         self._inputs = [ProcessFeed(feed, self.crashes) for feed in environment.feeds]
         self.carrier = ProcessCarrier(
             environment, self._journal, self.crashes, self._inputs, received, self.world.monotonic_ms

@@ -1,4 +1,4 @@
-"""Processes that keep projections: the real projector over one database that outlives them, and what must stand there."""
+"""Processes that keep projections: the real projector over a database that outlives them, and what must stand there."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class UnkindStore(ProjectionStore):
         self._store.prepare(projection)
 
     def stored(self, projection: Projection) -> Stored:
-        self._crashes.reach("a read of checkpoints")
+        self._crashes.reach("before a read of checkpoints")
         return self._store.stored(projection)
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
@@ -67,9 +67,11 @@ class ProjectionProcess:
         self.label = f"projector#{number}"
         self.is_alive = True
         self._environment = environment
-        self._crashes = CrashPoints(self.label, environment.random, environment.faults.boundary_crash, environment.trace)
+        self._crashes = CrashPoints(
+            self.label, environment.random, environment.faults.boundary_crash, environment.trace
+        )
         self._store = UnkindStore(environment, self._crashes, MemoryProjectionStore(database))
-        self._journal = ProcessJournal(environment.broker, self, self._crashes, environment.random)
+        self._journal = ProcessJournal(environment.broker, self, self._crashes, environment.random, environment.trace)
         self._projector: Projector | None = None
 
     def step(self) -> bool:
@@ -121,5 +123,5 @@ def check_projections(environment: Environment, database: MemoryDatabase, books:
     wanted = [(id, balance, books.movements.get(id, 0)) for id, balance in sorted(books.balances.items())]
     if database.rows("balances") != wanted:
         raise Finding(f"balances holds {database.rows('balances')}, and the books say {wanted}")
-    if (letters := MemoryProjectionStore(database).dead_letters(balances)):
+    if letters := MemoryProjectionStore(database).dead_letters(balances):
         raise Finding(f"an event is a dead letter: {letters[0]}")

@@ -57,7 +57,9 @@ def run_seed(seed: int) -> Outcome | Failure:
         try:
             return Simulation(seed).run()
         except Finding as finding:
-            cause = "" if finding.__cause__ is None else "".join(traceback.format_exception(finding.__cause__, limit=-6))
+            cause = (
+                "" if finding.__cause__ is None else "".join(traceback.format_exception(finding.__cause__, limit=-6))
+            )
             return Failure(seed, f"{finding}\n{cause}".rstrip())
         except Exception:  # noqa: BLE001  # the simulation goes on with the next seed, and says what this one did
             return Failure(seed, traceback.format_exc())

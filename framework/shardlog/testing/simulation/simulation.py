@@ -9,15 +9,13 @@ from typing import NamedTuple
 import stamina
 
 from shardlog.adapters.memory.projections import MemoryDatabase
-from shardlog.executor.shard import Mode
-from shardlog.ports.sends import At
 from shardlog.testing.simulation.checker import Checker
 from shardlog.testing.simulation.clients import ACCOUNTS, Clients, feed_value, shard_of_account
 from shardlog.testing.simulation.environment import JOURNAL, Environment
 from shardlog.testing.simulation.finding import Finding
 from shardlog.testing.simulation.history import History
+from shardlog.testing.simulation.orchestrator import Orchestrator
 from shardlog.testing.simulation.plan import plan_of
-from shardlog.testing.simulation.process import Process
 from shardlog.testing.simulation.projecting import ProjectionProcess, check_projections
 from shardlog.testing.simulation.states import check_states
 
@@ -45,11 +43,10 @@ class Simulation:
         self.environment = environment = Environment(plan_of(seed), keeps_trace)
         self.trace = environment.trace
         self.history = History(environment.plan.shards)
-        self.processes: list[Process] = []
+        self.orchestrator = Orchestrator(environment)
         self.database = MemoryDatabase()
         self.projectors: list[ProjectionProcess] = []
-        self.clients = Clients(environment, self.history, self._find)
-        self._started = 0
+        self.clients = Clients(environment, self.history, self.orchestrator.find)
         self._started_projectors = 0
         self._records = 0
         self._steps = 0
@@ -58,7 +55,7 @@ class Simulation:
     def run(self) -> Outcome:
         """From the first process to the last check."""
         with stamina.set_testing(True, attempts=10, cap=True):  # its waits would be in true time
-            self._supervise()
+            self.orchestrator.supervise()
             self._go_wrong()
             self._come_to_rest()
             return self._check()
@@ -68,22 +65,22 @@ class Simulation:
         environment = self.environment
         faults, plan, random = environment.faults, environment.plan, environment.random
         moves: list[tuple[float, Callable[[], object]]] = [
-            (8, self._step_some),
+            (8, self.orchestrator.step_some),
             (10 * plan.networking, environment.broker.step),
             (3, self.clients.step),
             (0.8, self._feed),
-            (0.3, self._supervise),
-            (0.2, self._resume),
+            (0.3, self.orchestrator.supervise),
+            (0.2, self.orchestrator.resume),
             (0.1, self._compare),
             (1, self._project),
-            (1.5, self._carry),
-            (1, self._snapshot),
+            (1.5, self.orchestrator.carry),
+            (1, self.orchestrator.snapshot),
             (20 * faults.rot, self._rot),
             (20 * faults.rebuild, self._rebuild),
-            (20 * faults.crash, self._crash),
-            (20 * faults.pause, self._pause),
-            (20 * faults.wrong_start, self._start_twice),
-            (20 * faults.move, self._move),
+            (20 * faults.crash, self.orchestrator.crash),
+            (20 * faults.pause, self.orchestrator.pause),
+            (20 * faults.wrong_start, self.orchestrator.start_twice),
+            (20 * faults.move, self.orchestrator.move),
             (20 * faults.leader_change, environment.broker.change_leader),
             (20 * faults.time_jump, self._jump),
         ]
@@ -94,68 +91,10 @@ class Simulation:
             act()
             self._steps += 1
 
-    def _step_some(self) -> None:
-        if running := self._running():
-            process = self.environment.random.choice(running)
-            shards = list(process.executors)
-            process.step(self.environment.random.choice(shards))
-
-    def _supervise(self) -> None:
-        """The orchestrator: a process for each ordinal, and executors for the shards that it should own."""
-        environment = self.environment
-        self.processes = [process for process in self.processes if process.is_alive]
-        for ordinal in range(environment.plan.ordinals):
-            if not any(process.ordinal == ordinal for process in self.processes):
-                self._start(ordinal)
-        for process in self.processes:
-            if not process.is_paused:
-                for shard, ordinal in enumerate(environment.assigned):
-                    executor = process.executors.get(shard)
-                    if ordinal == process.ordinal and (executor is None or executor.mode is Mode.STOPPED):
-                        process.serve(shard)
-
-    def _start(self, ordinal: int) -> Process:
-        self._started += 1
-        process = Process(self.environment, ordinal, self._started, self._received)
-        self.processes.append(process)
-        self.trace.note(process.label, None, "starts, its clock %s us ahead", process.world.skew_us)
-        return process
-
-    def _start_twice(self) -> None:
-        """A second process of a name that runs, or is paused."""
-        ordinal = self.environment.random.randrange(self.environment.plan.ordinals)
-        if sum(process.ordinal == ordinal for process in self.processes) < 3:
-            process = self._start(ordinal)
-            for shard, owner in enumerate(self.environment.assigned):
-                if owner == ordinal:
-                    process.serve(shard)
-
-    def _crash(self) -> None:
-        if self.processes:
-            process = self.environment.random.choice(self.processes)
-            self.trace.note(process.label, None, "crashes")
-            process.end()
-
-    def _pause(self) -> None:
-        if self.processes:
-            process = self.environment.random.choice(self.processes)
-            process.is_paused = True
-            self.trace.note(process.label, None, "is paused")
-
-    def _resume(self) -> None:
-        for process in self.processes:
-            if process.is_paused and self.environment.random.random() < 0.5:
-                process.is_paused = False
-                self.trace.note(process.label, None, "wakes up")
-
-    def _move(self) -> None:
-        environment = self.environment
-        shard = environment.random.randrange(environment.plan.shards)
-        environment.assigned[shard] = environment.random.randrange(environment.plan.ordinals)
-        self.trace.note("operator", shard, "is given to node-%s", environment.assigned[shard])
-
     def _jump(self) -> None:
-        self.environment.clock.pass_ms(self.environment.random.choice((100, 300, 700)))
+        ms = self.environment.random.choice((100, 300, 700))
+        self.trace.note("simulation", None, "nothing happens for %s ms", ms)
+        self.environment.clock.pass_ms(ms)
 
     def _feed(self) -> None:
         """A record comes into an input, perhaps a bad one, or one of another shard."""
@@ -179,7 +118,9 @@ class Simulation:
         """A projector writes a batch; sometimes there are two of them."""
         random = self.environment.random
         self.projectors = [projector for projector in self.projectors if projector.is_alive]
-        if not self.projectors or (len(self.projectors) < 2 and self.environment.happens(self.environment.faults.wrong_start)):
+        if not self.projectors or (
+            len(self.projectors) < 2 and self.environment.happens(self.environment.faults.wrong_start)
+        ):
             self._started_projectors += 1
             self.projectors.append(ProjectionProcess(self.environment, self.database, self._started_projectors))
         random.choice(self.projectors).step()
@@ -188,73 +129,38 @@ class Simulation:
         if self.projectors:
             self.environment.random.choice(self.projectors).rebuild()
 
-    def _received(self) -> dict[int, dict[int, At]]:
-        """By target and source shard, the last send that a process is known to have taken."""
-        found: dict[int, dict[int, At]] = {}
-        for process in self.processes:
-            for shard, executor in process.executors.items():
-                known = found.setdefault(shard, {})
-                for source, at in executor.received.items():
-                    known[source] = max(at, known.get(source, at))
-        return found
-
-    def _running(self) -> list[Process]:
-        return [p for p in self.processes if p.is_alive and not p.is_paused and p.executors]
-
-    def _carry(self) -> None:
-        if running := self._running():
-            self.environment.random.choice(running).carry()
-
-    def _snapshot(self) -> None:
-        if waiting := [p for p in self._running() if p.background.work is not None]:
-            self.environment.random.choice(waiting).work_in_background()
-
     def _rot(self) -> None:
         """An object is damaged: a byte changes, or its end is gone."""
         environment = self.environment
         if environment.objects:
-            key = environment.random.choice(sorted(environment.objects))
+            key = environment.random.choice(list(environment.objects)[-4:])
             value = environment.objects[key]
-            place = environment.random.randrange(max(1, len(value)))
+            place = int(environment.random.random() * len(value))  # its length depends on how strings are hashed
             end = value[place + 1 :] if environment.random.random() < 0.5 else b""
-            environment.objects[key] = value[:place] + b"#" + end
-            self.trace.note("objects", None, "%s is damaged at byte %s", key, place)
+            environment.objects[key] = value[:place] + bytes(255 - byte for byte in value[place : place + 1]) + end
+            self.trace.note("objects", None, "%s is damaged", key)
 
     def _compare(self) -> None:
         """A state that rests on acknowledged frames alone is what a replay gives."""
-        for process in self.processes:
+        for process in self.orchestrator.processes:
             check_states(self.environment, process)
-
-    def _find(self, shard: int, is_stray: bool) -> Process | None:
-        """Where a request for this shard goes: to its owner, or to any process that serves it, or did."""
-        owner = self.environment.assigned[shard]
-        able = [p for p in self.processes if shard in p.executors and (is_stray or p.ordinal == owner)]
-        return self.environment.random.choice(able) if able else None
 
     # -- without -------------------------------------------------------------------------------------------------------
     def _come_to_rest(self) -> None:
         environment = self.environment
         environment.calm_down()
         self.trace.note("simulation", None, "faults stop")
-        kept: set[int] = set()
-        for process in self.processes:
-            process.is_paused = False
-            process.crashes.chance = 0
-            process.world.skew_us = 0
-        for process in reversed(self.processes):
-            if process.ordinal in kept:
-                process.end()
-            kept.add(process.ordinal)
+        self.orchestrator.calm_down()
         for projector in self.projectors:
             projector.calm_down()
         environment.clock.pass_ms(500)
         for turn in range(CALM_ROUNDS_MAX):
             environment.clock.pass_ms(5)
-            self._supervise()
+            self.orchestrator.supervise()
             while environment.broker.is_busy:
                 environment.broker.step()
-            moved = [p.step(shard) for p in self.processes for shard in list(p.executors)]
-            moved += [process.carry() or process.work_in_background() for process in self.processes]
+            moved = [p.step(shard) for p in self.orchestrator.processes for shard in list(p.executors)]
+            moved += [process.carry() or process.work_in_background() for process in self.orchestrator.processes]
             if turn % 20 == 0 and not self.clients.settle():
                 continue
             if not any(moved) and self._is_at_rest():
@@ -275,17 +181,14 @@ class Simulation:
         return (
             all(operation.is_settled for operation in self.history.operations)
             and not self.environment.broker.is_busy
-            and all(process.carrier.relay.behind() == 0 for process in self.processes)
-            and all(self._is_served(shard) for shard in range(self.environment.plan.shards))
+            and all(process.carrier.relay.behind() == 0 for process in self.orchestrator.processes)
+            and all(self.orchestrator.is_served(shard) for shard in range(self.environment.plan.shards))
         )
 
-    def _is_served(self, shard: int) -> bool:
-        owner = self.environment.assigned[shard]
-        modes = [p.executors[shard].mode for p in self.processes if p.ordinal == owner and shard in p.executors]
-        return modes == [Mode.SERVING]
-
     def _unrest(self) -> str:
-        modes = [f"{p.label} shard {s}: {e.mode.value}" for p in self.processes for s, e in p.executors.items()]
+        modes = [
+            f"{p.label} shard {s}: {e.mode.value}" for p in self.orchestrator.processes for s, e in p.executors.items()
+        ]
         waiting = [operation.key for operation in self.history.operations if not operation.is_settled]
         return f"{', '.join(modes)}; {len(waiting)} commands have no final answer: {waiting[:3]}"
 
@@ -296,7 +199,7 @@ class Simulation:
         checker.check()
         self._check_dead_letters(checker)
         check_projections(environment, self.database, checker.books)
-        for process in self.processes:
+        for process in self.orchestrator.processes:
             check_states(environment, process, checker.books)
         digest = blake2b(digest_size=16)
         for log in logs:
@@ -309,7 +212,7 @@ class Simulation:
             answers=sum(a.outcome is not None for a in self.history.attempts),
             frames=sum(len(frames) for frames in checker.frames),
             entries=checker.entries,
-            crashes=self._started - len(self.processes),
+            crashes=self.orchestrator.started - len(self.orchestrator.processes),
             digest=digest.hexdigest(),
         )
 

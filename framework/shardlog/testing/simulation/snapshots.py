@@ -37,12 +37,12 @@ class ProcessObjects(ObjectStore):
         self._may_fail(key)
 
     def get(self, key: str) -> Iterator[bytes]:
-        self._crashes.reach("a read of an object")
+        self._crashes.reach("before a read of an object")
         self._may_fail(key)
         return self._objects.get(key)
 
     def list(self, prefix: str) -> list[StoredObject]:
-        self._crashes.reach("a list of objects")
+        self._crashes.reach("before a list of objects")
         self._may_fail(prefix)
         return self._objects.list(prefix)
 
@@ -63,7 +63,7 @@ class ProcessObjects(ObjectStore):
             chunk = next(pulled, None)
             if chunk is None:
                 return
-            self._crashes.reach("a chunk of an object")
+            self._crashes.reach("before a chunk of an object")
             yield chunk
 
     def _may_fail(self, key: str) -> None:

@@ -26,7 +26,9 @@ def check_states(environment: Environment, process: Process, books: Books | None
         replayed = contents(replay(environment, shard, process.writers[shard].reader.position))
         for part, value in live.items():
             if value != replayed[part]:
-                raise Finding(f"{process.label}, shard {shard}: live {part} are {value}, and a replay gives {replayed[part]}")  # noqa: E501  # fmt: skip
+                raise Finding(
+                    f"{process.label}, shard {shard}: live {part} are {value}, and a replay gives {replayed[part]}"
+                )
         if books is not None and environment.assigned[shard] == process.ordinal:
             _check_books(process.label, shard, core.state, books)
 

@@ -1,0 +1,24 @@
+"""The simulation notices when a rule is taken out of the engine: one mutant at a time, from seed 0 on."""
+
+from __future__ import annotations
+
+import pytest
+
+from shardlog.testing.simulation.runner import Failure, run_seed
+from tests.simulation.mutants import MUTANTS, Mutant, seeds_to_catch
+
+SEEDS_MAX = 400
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_caught(mutant: Mutant) -> None:
+    caught = seeds_to_catch(mutant, SEEDS_MAX)
+    assert caught is not None, f"{mutant.name} ({mutant.rule}) survived {SEEDS_MAX} seeds"
+    assert isinstance(caught.failure, Failure)
+
+
+def test_a_mutant_is_gone_once_it_is_not_applied_any_more() -> None:
+    for mutant in MUTANTS:
+        with mutant.applied():
+            pass
+    assert not isinstance(run_seed(0), Failure)
