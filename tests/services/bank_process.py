@@ -28,6 +28,7 @@ from shardlog.executor.limits import Limits
 from shardlog.executor.requests import CommandRecord
 from shardlog.ports.inputs import Input
 from shardlog.sharding import shard_of
+from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.wiring.embedded import Embedded
 
 SHARDS = 3
@@ -35,6 +36,8 @@ THREADS = 4
 FED = 30_000
 """Records of the feeder a shard; more than are taken before the last kill."""
 LEDGERS = [next(f"l{n}" for n in range(100) if shard_of(f"l{n}", SHARDS) == shard) for shard in range(SHARDS)]
+OFTEN = SnapshotSettings(every_bytes=20_000, every_ms=0, keep=2, share_percent=1)
+"""Always one under way, and a slow one."""
 application = Application([banking], [balances])
 
 
@@ -91,8 +94,8 @@ def send_for_ever(engine: Embedded, run: int, thread: int, is_ending: threading.
         say(thread, id, command_id, *told(outcome))
 
 
-def serve(directory: Path, run: int) -> None:
-    with Embedded(application, directory, shards=SHARDS, inputs=[Fed()]) as engine:
+def serve(directory: Path, run: int, snapshots: SnapshotSettings | None) -> None:
+    with Embedded(application, directory, shards=SHARDS, inputs=[Fed()], snapshots=snapshots) as engine:
         say("serving")
         is_ending = threading.Event()
         threads = [threading.Thread(target=send_for_ever, args=(engine, run, n, is_ending)) for n in range(THREADS)]
@@ -136,4 +139,4 @@ if __name__ == "__main__":
     if sys.argv[3:] == ["full"]:
         serve_on_a_full_disk(Path(sys.argv[1]), int(sys.argv[2]))
     else:
-        serve(Path(sys.argv[1]), int(sys.argv[2]))
+        serve(Path(sys.argv[1]), int(sys.argv[2]), OFTEN if sys.argv[3:] == ["snapshots"] else SnapshotSettings())

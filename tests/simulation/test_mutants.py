@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from shardlog.testing.simulation.runner import Failure, run_seed
 from tests.simulation.mutants import MUTANTS, Mutant, seeds_to_catch
 
 SEEDS_MAX = 400
+DOCUMENT = Path(__file__).parents[2] / "docs" / "simulation.md"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -22,3 +25,8 @@ def test_a_mutant_is_gone_once_it_is_not_applied_any_more() -> None:
         with mutant.applied():
             pass
     assert not isinstance(run_seed(0), Failure)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_stands_in_the_documentation(mutant: Mutant) -> None:
+    assert f"| `{mutant.name}` | {mutant.rule} |" in DOCUMENT.read_text()

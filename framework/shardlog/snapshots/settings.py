@@ -19,7 +19,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Milliseconds after which the next one is due where frames were written since. 0: never for this reason."""
     keep: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 2
     """How many a shard keeps; older ones are deleted when a new one is whole."""
-    share_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 30
+    share_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 35
     """Of one core's time, from 1 to 100, for the thread that encodes; commands are decided in the rest."""
     retry_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 60_000
     """Milliseconds before the next one is tried where one failed."""

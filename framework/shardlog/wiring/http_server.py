@@ -15,8 +15,7 @@ from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.http_protocol import HttpProtocol
 
-DRAIN_SECONDS = 30
-"""How long requests that are under way may take once the server is told to end."""
+DRAIN_DEADLINE_MS = 30_000
 KEEP_ALIVE_SECONDS = 60
 """How long a connection may stay without a request."""
 BACKLOG = 1_024
@@ -24,12 +23,21 @@ BACKLOG = 1_024
 
 
 class HttpServer:
-    """One server. To be made and run inside an event loop. hosts: as of Gateway."""
+    """One server. To be made and run inside an event loop.
 
-    def __init__(self, engine: Embedded, limits: Limits, hosts: Collection[str] | None) -> None:
+    hosts: as of Gateway. drain_deadline_ms: how long requests that are under way may take once it is told to end.
+    """
+
+    def __init__(
+        self,
+        engine: Embedded,
+        limits: Limits,
+        hosts: Collection[str] | None,
+        drain_deadline_ms: int = DRAIN_DEADLINE_MS,
+    ) -> None:
         self._tables = EmbeddedTables(engine) if engine.application.projections else None
         self._gateway = Gateway(EmbeddedShards(engine), self._tables, limits, hosts)
-        self._server = _Server(self._gateway)
+        self._server = _Server(self._gateway, drain_deadline_ms)
 
     async def run(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve until `end`. announce: called once requests are taken."""
@@ -51,7 +59,7 @@ class _Server(uvicorn.Server):
 
     announce: Callable[[], None]
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, drain_deadline_ms: int) -> None:
         super().__init__(
             uvicorn.Config(
                 gateway,
@@ -64,7 +72,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=DRAIN_SECONDS,
+                timeout_graceful_shutdown=-(-drain_deadline_ms // 1000),
             )
         )
 

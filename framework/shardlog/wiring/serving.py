@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from shardlog.errors import ConfigurationError
-from shardlog.executor.limits import Limits
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.http_server import HttpServer, loop_factory
 from shardlog.wiring.settings import Settings
@@ -48,7 +47,7 @@ def serve(settings: Settings, announce: Callable[[Listening], None]) -> None:
         address = Listening(host, listener.getsockname()[1], engine.meta.journal)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             hosts = None if allow_remote else LOOPBACK_HOSTS
-            runner.run(_serve(engine, settings.executor, listener, hosts, lambda: announce(address)))
+            runner.run(_serve(engine, settings, listener, hosts, lambda: announce(address)))
 
 
 def refuse_remote(host: str) -> None:
@@ -84,12 +83,12 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 
 async def _serve(
     engine: Embedded,
-    limits: Limits,
+    settings: Settings,
     listener: socket.socket,
     hosts: frozenset[str] | None,
     announce: Callable[[], None],
 ) -> None:
-    server = HttpServer(engine, limits, hosts)
+    server = HttpServer(engine, settings.executor, hosts, settings.recovery.drain_deadline_ms)
 
     def end() -> None:
         _leave_signals()

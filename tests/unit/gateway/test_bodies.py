@@ -41,7 +41,7 @@ def test_a_body_is_the_same_in_however_many_pieces_it_comes(pieces: tuple[bytes,
 
 def test_the_piece_that_is_too_much_is_the_last_that_is_read() -> None:
     pieces = Pieces(*[b"x" * 10] * 100)
-    with pytest.raises(RequestRefused, match="too_large: .* 25 are allowed"):
+    with pytest.raises(RequestRefused, match=r"too_large: .* 25 are allowed"):
         read(pieces, 25)
     assert pieces.received == 3
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
 
 from shardlog import CommandUnavailable
+from shardlog.executor.limits import Limits
+from shardlog.gateway.app import Gateway
 from shardlog.wiring.embedded import Embedded
 from tests.unit.gateway.served import PlayedEngine, ask, serving
 
@@ -145,3 +148,27 @@ def test_a_process_with_a_shard_that_is_not_served_is_live_and_not_ready() -> No
     assert ask(engine, "GET", "/health/live").status_code == 200
     ready = ask(engine, "GET", "/health/ready")
     assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "shards": {"0": "serving", "1": "backing off"}})  # noqa: E501  # fmt: skip
+
+
+def test_a_process_that_ends_is_live_and_not_ready() -> None:
+    async def ask_while_it_drains() -> list[httpx.Response]:
+        gateway = Gateway(PlayedEngine(lambda _: None), None, Limits())
+        gateway.drain()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gateway), base_url="http://gateway") as client:
+            return [await client.get("/health/live"), await client.get("/health/ready")]
+
+    live, ready = asyncio.run(ask_while_it_drains())
+    assert live.status_code == 200
+    assert (ready.status_code, ready.json()["status"]) == (503, "draining")
+
+
+def test_a_fault_of_the_gateway_is_a_problem_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: object) -> object:
+        raise ZeroDivisionError("in the gateway")
+
+    assert problem(ask(PlayedEngine(fail), "POST", "/v1/streams/jar/a/add", json={})) == (500, "internal_error")
+    assert "ZeroDivisionError: in the gateway" in caplog.text
+
+
+def test_without_projections_there_are_no_routes_for_them() -> None:
+    assert problem(ask(PlayedEngine(lambda _: None), "GET", "/v1/projections")) == (404, "not_found")

@@ -97,7 +97,7 @@ HIGHEST: dict[str, float] = {
     "store_error": 0.3,
     "rebuild": 0.005,
     "object_error": 0.2,
-    "rot": 0.04,
+    "rot": 0.1,
 }
 """The highest chance of each fault that a seed may draw."""
 

@@ -136,7 +136,7 @@ class Simulation:
             key = environment.random.choice(list(environment.objects)[-4:])
             value = environment.objects[key]
             place = int(environment.random.random() * len(value))  # its length depends on how strings are hashed
-            end = value[place + 1 :] if environment.random.random() < 0.5 else b""
+            end = value[place + 1 :] if environment.random.random() < 0.8 else b""
             environment.objects[key] = value[:place] + bytes(255 - byte for byte in value[place : place + 1]) + end
             self.trace.note("objects", None, "%s is damaged", key)
 

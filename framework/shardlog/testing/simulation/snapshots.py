@@ -12,7 +12,7 @@ from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.testing.simulation.crashing import CrashPoints
 from shardlog.testing.simulation.environment import Environment
 
-SETTINGS = SnapshotSettings(every_bytes=1_500, every_ms=200, keep=2, share_percent=100, retry_ms=20)
+SETTINGS = SnapshotSettings(every_bytes=3_000, every_ms=300, keep=2, share_percent=100, retry_ms=20)
 """Often, and without rests, which would be in true time."""
 
 
