@@ -302,3 +302,21 @@ def test_a_snapshot_is_where_a_recovery_begins(folder: Path) -> None:
     assert [snapshot["shard"] for snapshot in taken] == [0, 1]
     with open_engine(folder) as engine:
         assert engine.read(account.stream("l1:ada")).version == 4
+
+
+# -- a journal whose beginning is cut off ------------------------------------------------------------------------------
+def test_what_is_left_of_a_journal_is_read_from_a_snapshot_on(folder: Path) -> None:
+    assert shardlog(folder, "snapshot").code == ExitCode.OK
+    with open_engine(folder) as engine:
+        engine.send(account.stream("l1:ada"), Deposit(amount=100))
+    (snapshot,) = [s for s in shardlog(folder, "status", "--json").json["snapshots"] if s["shard"] == SHARD]
+    journal = SqliteJournal(folder / "journal", 2)
+    journal.truncate(SHARD, snapshot["next"])
+    journal.close()
+    said = shardlog(folder, "stream", "account/l1:ada", "--json")
+    assert [(step["version"], step["state"]["balance"]) for step in said.lines] == [(5, 109)]
+    assert "is shown from version 5 on" in said.err
+    status = shardlog(folder, "status", "--json")
+    assert (status.code, status.json["shards"][SHARD]["records"]["stopped"]) == (ExitCode.OK, "")
+    assert shardlog(folder, "inspect", str(SHARD), "--json").lines[0]["offset"] == snapshot["next"]
+    assert shardlog(folder, "verify").code == ExitCode.OK

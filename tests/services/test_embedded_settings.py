@@ -1,4 +1,4 @@
-"""An embedded engine and its settings: what is refused before anything is written, what is obeyed, when it is closed."""
+"""An embedded engine and its settings: what is refused before anything is written, what is obeyed."""
 
 from __future__ import annotations
 

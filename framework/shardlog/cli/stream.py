@@ -39,7 +39,6 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
     shardlog stream account/acme:001 --at 2026-03-01T12:00:00Z
     shardlog stream account/acme:001 --follow --json
     """
-    from shardlog.inspection.history import History
     from shardlog.sharding import shard_of
     from shardlog.wiring.reading import open_journal
 
@@ -50,7 +49,7 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
         at = _at(at_text, opened, shard)
         if follow and at is not None:
             raise click.UsageError("--at ends somewhere and --follow does not: take one of them")
-        history = History(stream, opened.reader(shard))
+        history = _history(stream, opened, shard, application)
         for step in _steps(history, opened, shard, at):
             _say(step, as_json)
         while follow:
@@ -61,6 +60,21 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
         click.echo(f"shardlog: {stream} has no events", err=True)
         return ExitCode.USAGE
     return ExitCode.OK
+
+
+def _history(stream: Stream[Any, Any, Any], opened: OpenJournal, shard: int, application: Application) -> History:
+    """From the beginning; or, where that is cut off, from the oldest snapshot that reaches what is left."""
+    from shardlog.inspection.history import History
+    from shardlog.wiring.snapshots_read import open_snapshot
+
+    first = opened.first_snapshot(shard)
+    if first is None:
+        return History(stream, opened.reader(shard))
+    with open_snapshot(opened.directory, application, first.about.key) as snapshot:
+        history = History.behind(stream, snapshot)
+    about = f"the journal's beginning is cut off: {stream} is shown from version {history.version + 1} on"
+    click.echo(f"shardlog: {about}", err=True)
+    return history
 
 
 def _steps(history: History, opened: OpenJournal, shard: int, at: At | None) -> Iterator[Step]:

@@ -19,6 +19,7 @@ from shardlog.model.recorded import Position
 from shardlog.model.stream import Stream
 from shardlog.model.upcasting import upcast
 from shardlog.ports.journal import Journal
+from shardlog.snapshots.reading import Snapshot
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,6 +53,15 @@ class History:
         self._reader = reader
         self._prefix = f"{stream.aggregate.category}/"
         self._needle = msgspec.json.encode(stream.id)
+
+    @classmethod
+    def behind(cls, stream: Stream[Any, Any, Any], snapshot: Snapshot) -> History:
+        """From where a snapshot stands. Raises SnapshotUnusable."""
+        history = cls(stream, Reader.from_state(snapshot.manifest.about.reader))
+        for stored in snapshot.streams():
+            if (stored.category, stored.id) == (stream.aggregate.category, stream.id):
+                history.version, history.state = stored.version, stored.state
+        return history
 
     @property
     def position(self) -> int:

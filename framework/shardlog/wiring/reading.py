@@ -14,6 +14,8 @@ from shardlog.errors import JournalError
 from shardlog.journal.control import Meta
 from shardlog.journal.reader import Reader
 from shardlog.ports.journal import Journal
+from shardlog.snapshots.manifest import Manifest
+from shardlog.wiring.snapshots_read import manifests
 
 
 class OpenJournal(NamedTuple):
@@ -24,8 +26,19 @@ class OpenJournal(NamedTuple):
     journal: Journal
 
     def reader(self, shard: int) -> Reader:
-        """A reader at the beginning of a shard."""
-        return Reader(self.meta.journal, shard, self.meta.shards)
+        """A reader at the beginning of a shard, or where a snapshot stands once that beginning is cut off."""
+        first = self.first_snapshot(shard)
+        if first is None:
+            return Reader(self.meta.journal, shard, self.meta.shards)
+        return Reader.from_state(first.about.reader)
+
+    def first_snapshot(self, shard: int) -> Manifest | None:
+        """The oldest one that reaches what the journal still holds, where its beginning is cut off; None elsewhere."""
+        earliest, _ = self.journal.offsets(shard)
+        if not earliest:
+            return None
+        known = manifests(self.directory, self.meta.journal, self.meta.shards)[shard]
+        return next((found for found in reversed(known) if found.about.next >= earliest), None)
 
     def records(self, shard: int) -> int:
         """How many records the shard holds now."""

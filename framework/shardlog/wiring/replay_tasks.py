@@ -200,23 +200,17 @@ class _Doing:
 
     def _trace(self, task: ShardTask, start: Snapshot | None) -> None:
         category, _, id = self._task.stream.partition("/")
-        history = History(self._application.aggregates[category].stream(id), self._opened.reader(task.shard))
-        if start is not None:
-            history = self._history_behind(start, category, id)
+        stream = self._application.aggregates[category].stream(id)
+        meta = self._opened.meta
+        if start is None:
+            history = History(stream, Reader(meta.journal, task.shard, meta.shards))
+        else:
+            history = History.behind(stream, start)
         for step in history.read(self._opened.journal):
             if step.position.offset >= task.stops[-1].offset:
                 return
             digest = slot_digest(Slot(step.version, step.state))
             self._tell(Found(self._task.stream, step.version, digest, step.type, step.position.offset))
-
-    def _history_behind(self, start: Snapshot, category: str, id: str) -> History:
-        history = History(
-            self._application.aggregates[category].stream(id), Reader.from_state(start.manifest.about.reader)
-        )
-        for stored in start.streams():
-            if (stored.category, stored.id) == (category, id):
-                history.version, history.state = stored.version, stored.state
-        return history
 
     def _snapshot(self, stem: str) -> Snapshot | None:
         if not stem:

@@ -1,14 +1,19 @@
-"""What snapshots a journal directory holds, by their manifests: nothing of the domain's code is needed."""
+"""What snapshots a journal directory holds: their manifests, without the domain's code, and one of them, with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
 from shardlog.errors import SnapshotUnusable
+from shardlog.model.application import Application
+from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import Manifest
+from shardlog.snapshots.reading import Snapshot
 from shardlog.snapshots.store import ShardSnapshots
+from shardlog.wiring.snapshotting import shard_snapshots
 
 FOLDER = "snapshots"
 
@@ -33,3 +38,13 @@ def _of(snapshots: ShardSnapshots) -> Sequence[Manifest]:
         except SnapshotUnusable:
             continue  # `verify` names it, and a recovery says so in the log
     return found
+
+
+@contextmanager
+def open_snapshot(directory: Path, application: Application, key: SnapshotKey) -> Iterator[Snapshot]:
+    """One of them, to be read with the application's types. Raises SnapshotUnusable."""
+    objects = FilesystemObjects(directory / FOLDER)
+    try:
+        yield shard_snapshots(objects, application, key.journal, key.shard).open(key)
+    finally:
+        objects.close()

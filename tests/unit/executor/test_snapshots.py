@@ -98,7 +98,10 @@ def test_commands_go_on_while_it_is_written_and_are_not_in_it(kept: Kept) -> Non
     assert len(kept.background.work) == 1
     for n in range(20):
         served.send(f"c:{n}", Deposit(amount=100))
+        served.send(f"c:{n}", Deposit(amount=1))
         served.send(f"new:{n}", Note(text="new"))
+    served.send("a:1", Transfer(to="a:2", amount=1, audited=True))
+    served.send("a:1", Transfer(to="a:3", amount=1, audited=True))
     kept.background.do()
     newest = kept.again().snapshots().open(asked.result(0))
     streams = {(s.category, s.id): (s.version, s.state) for s in newest.streams()}
