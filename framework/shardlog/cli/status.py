@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,5 @@ def _shard_row(shard: ShardStatus) -> tuple[object, ...]:
     return (shard.shard, offsets, records.epoch, *counts, records.owner or "-", instant(records.claimed))
 
 
-def _by_name(counts: object) -> str:
-    assert hasattr(counts, "items")
+def _by_name(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) or "0"

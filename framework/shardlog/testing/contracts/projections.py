@@ -250,9 +250,10 @@ class ProjectionStoreContract:
     def test_a_table_of_another_projection_is_neither_taken_nor_dropped(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
         another = Projection("others", rows=[Tally])
-        for attempt in (lambda: store.prepare(another), lambda: store.drop(another, {})):
-            with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
-                attempt()
+        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
+            store.prepare(another)
+        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
+            store.drop(another, {})
         assert self.rows("contract_tallies") == [("a", 1, 5, "x", None)]
 
     def test_dead_letters_are_read_back_whole_by_stream_in_order(self, store: ProjectionStore) -> None:
