@@ -15,7 +15,7 @@ from shardlog.executor.state import ShardState
 from shardlog.executor.window import CountedWindow, RequestWindow
 from shardlog.journal.reader import Reader
 from shardlog.ports.journal import Journal
-from shardlog.snapshots.anchor import anchored
+from shardlog.snapshots.anchor import AnchorUnseen, anchored
 from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.reading import IdsPart, Snapshot
 from shardlog.snapshots.slot import Slot
@@ -53,6 +53,10 @@ class Restoring:
             anchor = anchored(self._journal, about)
             with _collection_paused():
                 restore(state, snapshot, self._limits)
+        except AnchorUnseen as error:
+            log.warning("shard %d: %s; it is tried again at the next start", key.shard, error)
+            self.refused.append(str(error))
+            return None
         except SnapshotUnusable as error:
             self._snapshots.found_unusable(error, key)
             self.refused.append(str(error))

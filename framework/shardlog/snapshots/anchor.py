@@ -8,8 +8,12 @@ from shardlog.ports.journal import Journal
 from shardlog.snapshots.manifest import About
 
 
+class AnchorUnseen(SnapshotUnusable):
+    """The log reaches further, and what was read of it did not: nothing is wrong with the snapshot."""
+
+
 def anchored(journal: Journal, about: About) -> tuple[int, bytes]:
-    """Offset and value of the record that a snapshot rests on. Raises SnapshotUnusable."""
+    """Offset and value of the record that a snapshot rests on. Raises SnapshotUnusable, or AnchorUnseen."""
     offset, digest = about.anchor
     key = about.key.stem
     try:
@@ -17,6 +21,10 @@ def anchored(journal: Journal, about: About) -> tuple[int, bytes]:
         log_next = journal.offsets(about.shard)[1]
     except (Truncated, Corrupt) as error:
         raise SnapshotUnusable(key, f"the record that it rests on cannot be read: {error}") from error
+    if found == -1 and log_next >= about.next:
+        raise AnchorUnseen(
+            key, f"the record at offset {offset} that it rests on was not seen yet: a stale end was read"
+        )
     if found != offset or log_next < about.next:
         raise SnapshotUnusable(
             key,

@@ -749,3 +749,19 @@ def test_limits_of_the_counted_window_may_change(kept: Kept) -> None:
     made(served, kept)
     fresh = loaded(served, kept, limits=Limits(dedupe_counted_ids_max=3))
     assert start_of(fresh) is not None
+
+
+def test_an_end_that_was_read_stale_condemns_no_snapshot(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rule T1: the end as known may be a stale one, and the record that a snapshot rests on stands behind it."""
+    served = busy(kept)
+    key = made(served, kept)
+    read = served.journal.read
+    monkeypatch.setattr(served.journal, "read", lambda shard, start: (r for r in read(shard, start) if r[0] < 2))
+    stale = loaded(served, kept)
+    assert start_of(stale) is None
+    assert "a stale end was read" in caplog.text
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    monkeypatch.setattr(served.journal, "read", read)
+    assert start_of(loaded(served, kept)) == key
