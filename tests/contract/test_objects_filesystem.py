@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,27 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         FilesystemObjects(tmp_path / "file" / "objects").put("a", [b"1"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_without_permission_is_said(tmp_path: Path) -> None:
-    (tmp_path / "objects").mkdir(mode=0o500)
-    with pytest.raises(ObjectStoreFailed, match="'a' cannot be written: Permission denied"):
-        FilesystemObjects(tmp_path / "objects").put("a", [b"1"])
+FORBIDDEN = """
+import os, sys
+from pathlib import Path
+from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.errors import ObjectStoreFailed
+objects = FilesystemObjects(Path(sys.argv[1]))
+if os.geteuid() == 0:  # nothing is forbidden to root
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    objects.put("a", [b"1"])
+except ObjectStoreFailed as error:
+    print(error)
+"""
+
+
+def test_a_folder_without_permission_is_said() -> None:
+    with tempfile.TemporaryDirectory() as place:  # where others may go, unlike pytest's own
+        Path(place).chmod(0o755)
+        (Path(place) / "objects").mkdir(mode=0o500)
+        child = [sys.executable, "-c", FORBIDDEN, f"{place}/objects"]
+        done = subprocess.run(child, check=True, capture_output=True, text=True)
+    assert "'a' cannot be written: Permission denied" in done.stdout

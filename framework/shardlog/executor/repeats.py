@@ -19,6 +19,8 @@ class Repeats:
         self._state = state
         self._pending = pending
         self._limits = limits
+        self._room_of: Draft | None = None
+        self._room_left = 0
 
     def is_counted_repeat(self, key: bytes, draft: Draft) -> bool:
         """Whether an id of a commands topic is known."""
@@ -62,8 +64,11 @@ class Repeats:
         return None
 
     def _room(self, draft: Draft) -> Outcome | None:
-        more = len(draft.keys) + sum(len(pending.keys) for pending in self._pending)
-        if self._state.requests.has_room(draft.time, more):
+        if draft is not self._room_of:  # frames are acknowledged between drafts, not within one
+            self._room_of = draft
+            on_their_way = sum(len(pending.keys) for pending in self._pending)
+            self._room_left = self._state.requests.room(draft.time) - on_their_way
+        if len(draft.keys) < self._room_left:
             return None
         return CommandUnavailable(
             code="unavailable",

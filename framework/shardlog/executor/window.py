@@ -101,10 +101,10 @@ class RequestWindow:
         """Whether an id of this time may have left the window by the time of the frame. Microseconds."""
         return time_in_id < frame_time - self._window_us
 
-    def has_room(self, frame_time: int, more: int) -> bool:
-        """Whether one id fits beside `more` that are not yet acknowledged, at the time of the frame to be built."""
+    def room(self, frame_time: int) -> int:
+        """How many more ids fit, at the time of the frame to be built; those not yet acknowledged are not counted."""
         alive = sum(n for number, n in self._counts.items() if self._ends(number) > frame_time - self._window_us)
-        return alive + more < self._ids_max
+        return self._ids_max - alive
 
     def add(self, key: bytes, place: Place, time_us: int) -> None:
         """Remember an acknowledged outcome. time_us: the later of its frame's time and the time in its id."""
