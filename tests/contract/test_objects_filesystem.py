@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -111,3 +113,35 @@ def test_a_folder_without_permission_is_said() -> None:
         child = [sys.executable, "-c", FORBIDDEN, f"{place}/objects"]
         done = subprocess.run(child, check=True, capture_output=True, text=True)
     assert "'a' cannot be written: Permission denied" in done.stdout
+
+
+def test_a_file_that_another_process_swept_before_it_was_locked_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lock = FilesystemObjects(tmp_path), fcntl.flock
+    store.put("first", [b"1"])
+
+    def swept(file: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        FilesystemObjects(tmp_path).put("other", [b"2"])
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", swept)
+    store.put("second", [b"3"])
+    assert b"".join(store.get("second")) == b"3"
+    assert incoming(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_locked_is_said_and_not_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlockable(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    store = FilesystemObjects(tmp_path)
+    store.put("first", [b"1"])
+    monkeypatch.setattr(fcntl, "flock", unlockable)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ObjectStoreFailed, match="'second' cannot be written: No locks available"):
+        store.put("second", [b"2"])
+    assert len(os.listdir("/proc/self/fd")) == before

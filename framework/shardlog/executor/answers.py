@@ -51,7 +51,7 @@ class Answers:
 
     def _repeated(self, answer: RepeatAnswer) -> Outcome:
         """The first outcome, read again; where the journal does not give it, this repeat alone goes without."""
-        place = self._state.requests.find(answer.key)
+        place = answer.place or self._state.requests.find(answer.key)
         if place is None:
             return _unknown("the first outcome of this command id left the window while its repeat waited")
         try:

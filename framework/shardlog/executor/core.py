@@ -91,7 +91,7 @@ class ExecutorCore:
         self._decider.begin(draft)
         try:
             self._take_requests(draft, requests, len(sends) + sum(len(batch.records) for batch in batches))
-            self._take_sends(draft, sends)
+            self._take_sends(draft, sends, bool(batches))
             for turn in range(len(batches)):
                 self._take_records(draft, batches[(seq + turn) % len(batches)])
         except BaseException:
@@ -113,25 +113,27 @@ class ExecutorCore:
         return answers
 
     def _take_requests(self, draft: Draft, requests: deque[Waiting], records: int) -> None:
-        """Requests go first, and leave up to half of the frame to records that wait beside them."""
+        """Requests go first, and leave half of the frame to records that wait beside them, by number and bytes."""
         decide = self._decider.waiting
         most = self.limits.frame_commands_max
         left = most - min(most // 2, records)
-        half = self.limits.entry_bytes_max
-        while requests and left and draft.bytes < half:
+        bytes_max = self.limits.entry_bytes_max
+        if records:
+            bytes_max //= 2
+        while requests and left and draft.bytes < bytes_max:
             decide(requests[0])
             requests.popleft()  # now that it is decided: an exception leaves it waiting
             left -= 1
 
-    def _take_sends(self, draft: Draft, sends: Sequence[bytes]) -> None:
-        """Sends come before records of inputs: another shard's process waits for them."""
+    def _take_sends(self, draft: Draft, sends: Sequence[bytes], is_shared: bool) -> None:
+        """Sends come before records of inputs, since a process waits for them, and leave these a quarter."""
+        most, bytes_max = self.limits.frame_commands_max, self.limits.entry_bytes_max
+        if is_shared:
+            most, bytes_max = most * 3 // 4, bytes_max * 3 // 4
         for value in sends:
-            if self._is_full(draft):
+            if len(draft.entries) >= most or draft.bytes >= bytes_max:
                 break
             self._decider.send(value)
-
-    def _is_full(self, draft: Draft) -> bool:
-        return len(draft.entries) >= self.limits.frame_commands_max or draft.bytes >= self.limits.entry_bytes_max
 
     def _take_records(self, draft: Draft, batch: Batch) -> None:
         decide = self._decider.input_record
@@ -156,11 +158,9 @@ class ExecutorCore:
         self.settled.update(draft.moves)
         self.received.update(draft.received)
         for key, known in draft.keys.items():
-            place = Place(offset, known.first_index, known.check)
-            if known.time is None:
-                state.counted.add(key, place)
-            else:
-                state.requests.add(key, place, known.time)
+            state.requests.add(key, Place(offset, known.first_index, known.check), known.time)
+        for key, known in draft.counted.items():
+            state.counted.add(key, Place(offset, known.first_index, known.check))
         state.requests.frame_ended(draft.time)
         state.counted.frame_ended()
         return draft.answers
@@ -180,11 +180,14 @@ class ExecutorCore:
             self.state.restore(draft.before)
         for draft in drafts:
             for answer in draft.answers:
-                if isinstance(answer, RepeatAnswer) and self.state.requests.find(answer.key) is not None:
+                if isinstance(answer, RepeatAnswer) and self._is_known(answer):
                     known.append(answer)
                 else:
                     waiting.append(_decided(answer.request, draft.time))
         return known, waiting
+
+    def _is_known(self, answer: RepeatAnswer) -> bool:
+        return answer.place is not None or self.state.requests.find(answer.key) is not None
 
 
 def _decided(request: Waiting, time: int) -> Waiting:

@@ -37,6 +37,8 @@ from shardlog.sharding import routing_key, shard_of
 from shardlog.snapshots.slot import Slot
 
 MANAGER_CHANNEL = "manager"
+ORIGIN_BYTES = 512
+"""What a relay may add to a record that it forwards: its origin, and a command id that it had not."""
 _COMMAND_ID = f"a command id is 1 to {COMMAND_ID_CHARACTERS_MAX} printable characters"
 
 
@@ -107,7 +109,7 @@ class Decider:
 
     def input_record(self, name: str, channel: str, offset: int, value: bytes, carries_sends: bool = False) -> None:
         """A record of an input. Whatever it holds, it is settled: nothing sticks the shard."""
-        if len(value) > self._bytes_max:
+        if len(value) > self._bytes_max and not (carries_sends and self._is_forwarded(value)):
             self._entries.unreadable(name, offset, "too_large", self._too_large(len(value)))
             return
         try:
@@ -130,6 +132,15 @@ class Decider:
                 if self._repeats.is_counted_repeat(key, self._draft):
                     return
         self._decide(Decision(record, channel, (name, offset), None, key))
+
+    def _is_forwarded(self, value: bytes) -> bool:
+        """Whether it is no larger than a record may be, but for what a relay gave it on its way."""
+        if len(value) > self._bytes_max + ORIGIN_BYTES:
+            return False
+        try:
+            return decode_record(value).origin is not None
+        except NOT_DECODED:
+            return False
 
     def _identified(self, record: CommandRecord, input: str, offset: int) -> CommandRecord:
         """The record with a command id: its own, or one drawn from where it stands."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from shardlog.executor.registry import Category
 from shardlog.executor.requests import Found, Request, Waiting
+from shardlog.executor.window import Place
 from shardlog.journal.records import frame_pieces
 from shardlog.model.outcomes import Outcome
 from shardlog.ports.sends import At
@@ -13,12 +14,11 @@ from shardlog.snapshots.slot import Slot
 
 
 class Known(NamedTuple):
-    """An id that this frame brings into a window. time: the later of the frame's and the one in the id; None:
-    counted."""
+    """An id that this frame brings into a window. time: the later of the frame's and the one in the id."""
 
     first_index: int
     check: int
-    time: int | None
+    time: int
 
 
 class AcceptedAnswer(NamedTuple):
@@ -48,11 +48,14 @@ class PlainAnswer(NamedTuple):
 
 
 class RepeatAnswer(NamedTuple):
-    """A repeat: it gets the first answer, read again from its frame, which the window names once it is
-    acknowledged."""
+    """A repeat: it gets the first answer, read again from its frame.
+
+    place: where that stands; None while its frame is on its way: the window names it once it is acknowledged.
+    """
 
     request: Request
     key: bytes
+    place: Place | None
 
 
 Answer = AcceptedAnswer | RejectedAnswer | PlainAnswer | RepeatAnswer
@@ -74,6 +77,7 @@ class Draft:
         "answers",
         "before",
         "bytes",
+        "counted",
         "entries",
         "index",
         "keys",
@@ -96,6 +100,7 @@ class Draft:
         self.moves: dict[str, int] = {}
         self.received: dict[int, At] = {}
         self.keys: dict[bytes, Known] = {}
+        self.counted: dict[bytes, Known] = {}
         self.answers: list[Answer] = []
         self.undo: list[tuple[Category, str, Slot | None]] = []
 

@@ -113,14 +113,21 @@ class Entries:
             if decision.request is not None:
                 self.answered(decision.request, "too_large", self._too_large(len(entry)))
                 return
-            if outbox is not None:  # what must be recorded: the refusal itself; it has room by the limits' own rule
-                log.error("%s; the refusal is recorded without the sends", self._too_large(len(entry)))
-                outbox, entry = None, _encode((*entry_head, ()))
+            outbox, entry = self._without_what_is_too_much(entry, entry_head)
         first = draft.index
         draft.record(entry, 1)
         self._settle(decision, first, check, outbox)
         if decision.request is not None:
             draft.answers.append(RejectedAnswer(decision.request, draft.index - 1, code, message, details))
+
+    def _without_what_is_too_much(self, entry: bytes, head: tuple[Any, ...]) -> tuple[None, bytes]:
+        """A refusal that must be recorded, since its origin waits: without sends, and if need be without payload."""
+        log.error("%s; the refusal is recorded without its sends", self._too_large(len(entry)))
+        entry = _encode((*head, ()))
+        if len(entry) > self._bytes_max:  # canonical numbers may be longer than those that came
+            *before, _, source = head
+            entry = _encode((*before, None, source, ()))
+        return None, entry
 
     def forwarded(self, source: tuple[str, int], target: int) -> None:
         """A record of an input belongs to another shard; the relay takes its bytes there."""
@@ -232,10 +239,11 @@ class Entries:
             at = (origin.epoch, origin.seq, origin.number)
             state.received[origin.shard] = draft.received[origin.shard] = at
         if decision.key is not None:
-            time = None
             if decision.channel in TIMED_CHANNELS:
                 time = max(draft.time, time_in_id(decision.record.command_id) or 0)
-            draft.keys[decision.key] = Known(first, check, time)
+                draft.keys[decision.key] = Known(first, check, time)
+            else:
+                draft.counted[decision.key] = Known(first, check, draft.time)
 
 
 def _canonical(payload: msgspec.Raw) -> Any:

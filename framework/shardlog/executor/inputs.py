@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from shardlog.errors import ConfigurationError, InputChanged
 from shardlog.executor.core import Batch
 from shardlog.ports.inputs import Input
 
+log = logging.getLogger("shardlog.executor")
 INPUT_KINDS = frozenset({"feeder", "kafka"})
 
 
 class ShardInputs:
-    """accepted: full names of inputs that may take the place of another incarnation. Raises ConfigurationError."""
+    """Each is asked again after `retry_ms` where it could not be read; the others go on.
 
-    def __init__(self, shard: int, inputs: Sequence[Input], accepted: Sequence[str]) -> None:
+    accepted: full names of inputs that may take the place of another incarnation. errors: why inputs cannot be read
+    now, by name. Raises ConfigurationError.
+    """
+
+    def __init__(self, shard: int, inputs: Sequence[Input], accepted: Sequence[str], retry_ms: int) -> None:
         self.all = tuple(inputs)
+        self.errors: dict[str, str] = {}
+        self._retry_ms = retry_ms
+        self._asked_again_ms: dict[str, float] = {}
         self._shard = shard
         self._accepted = frozenset(accepted)
         for input in self.all:
@@ -33,15 +42,36 @@ class ShardInputs:
                     "it is then read from its start"
                 )
 
-    def read(self, settled: Mapping[str, int], limit: int) -> list[Batch]:
+    def read(self, settled: Mapping[str, int], limit: int, now_ms: float) -> list[Batch]:
         """What each has now, up to `limit` records, from its first offset not settled."""
         found: list[Batch] = []
         for input in self.all:
-            records = input.read(self._shard, settled.get(input.name, 0), limit)
+            if now_ms < self._asked_again_ms.get(input.name, 0.0):
+                continue
+            records = self._read(input, settled.get(input.name, 0), limit, now_ms)
             if records:
                 channel = input.name.partition(":")[0]
                 found.append(Batch(input.name, channel, records, input.carries_sends))
         return found
+
+    def _read(self, input: Input, start: int, limit: int, now_ms: float) -> Sequence[tuple[int, bytes]]:
+        try:
+            records = input.read(self._shard, start, limit)
+        except Exception as error:  # whatever it is: an input that is away must not stop the shard
+            if input.name not in self.errors:
+                log.exception(
+                    "shard %d: input %s cannot be read from offset %d; it is asked again every %d ms",
+                    self._shard,
+                    input.name,
+                    start,
+                    self._retry_ms,
+                )
+            self.errors[input.name] = f"offset {start}: {type(error).__name__}: {error}"
+            self._asked_again_ms[input.name] = now_ms + self._retry_ms
+            return ()
+        if self.errors and self.errors.pop(input.name, None) is not None:
+            log.warning("shard %d: input %s can be read again, from offset %d", self._shard, input.name, start)
+        return records
 
 
 def _check_name(name: str) -> None:

@@ -24,18 +24,23 @@ class Repeats:
 
     def is_counted_repeat(self, key: bytes, draft: Draft) -> bool:
         """Whether an id of a commands topic is known."""
-        return self._known(key, draft) is not None or self._state.counted.find(key) is not None
+        return (
+            key in draft.counted
+            or any(key in pending.counted for pending in self._pending)
+            or self._state.counted.find(key) is not None
+        )
 
     def is_answered(self, request: Request, key: bytes, draft: Draft) -> bool:
         """Whether the request needs no decision; its answer is then in the draft."""
-        known = self._state.requests.find(key) or self._known(key, draft)
+        place = self._state.requests.find(key)
+        known = place or self._known(key, draft)
         if known is None:
             refusal = self._age(request, draft) or self._room(draft)
             if refusal is not None:
                 draft.answers.append(PlainAnswer(request, refusal))
             return refusal is not None
         if known.check == payload_check(request.record):
-            draft.answers.append(RepeatAnswer(request, key))
+            draft.answers.append(RepeatAnswer(request, key, place))
         else:
             draft.answers.append(PlainAnswer(request, _reused(request)))
         return True

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import NamedTuple
 
-from shardlog.errors import ConfigurationError, HistoryMissing, Truncated
+from shardlog.errors import AppendFailed, ConfigurationError, HistoryMissing, JournalError, Truncated
 from shardlog.executor.answers import Answers
 from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
@@ -23,7 +23,7 @@ from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
 from shardlog.executor.requests import Waiting
 from shardlog.executor.snapshotting import Snapshotting
-from shardlog.journal.effects import Acknowledged, Effect, Failed, Fenced, Owner, Passed, PendingFrame, ReadBack, Replay
+from shardlog.journal.effects import Acknowledged, Effect, Failed, Owner, Passed, PendingFrame, ReadBack, Replay
 from shardlog.journal.envelope import body_of
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
@@ -32,6 +32,8 @@ from shardlog.ports.sends import At, SendsSource
 from shardlog.snapshots.keys import SnapshotKey
 
 log = logging.getLogger("shardlog.executor")
+TRANSIENT = frozenset({JournalError, AppendFailed})
+"""Faults of a journal that was served before and may pass: the shard backs off. All others need somebody."""
 
 
 class Mode(Enum):
@@ -87,7 +89,7 @@ class ShardExecutor:
         self._writer = writer
         self._owner = owner
         self._world = world
-        self._inputs = ShardInputs(self.number, inputs, accepted_inputs)
+        self._inputs = ShardInputs(self.number, inputs, accepted_inputs, self._limits.back_off_max_ms)
         self._sends = sends
         self._snapshots = snapshots
         self._is_assigned = is_assigned
@@ -100,6 +102,7 @@ class ShardExecutor:
         self._sent_ms: deque[float] = deque()
         self._deadline_ms = 0.0
         self._back_off_after = BackOff(self._limits)
+        self._has_served = False
         self._is_draining = False
         self._steps = {
             Mode.REPLAYING: self._recover,
@@ -143,7 +146,8 @@ class ShardExecutor:
 
     def fail_for_good(self, error: BaseException) -> None:
         """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
-        self.error = error
+        if self.error is None:
+            self.error = error
         self._stop()
 
     def close(self) -> None:
@@ -172,6 +176,11 @@ class ShardExecutor:
         return self._core.settled.get(input, 0)
 
     @property
+    def input_errors(self) -> Mapping[str, str]:
+        """By input, why it could not be read when it was asked last; those that can are not in it."""
+        return self._inputs.errors
+
+    @property
     def received(self) -> Mapping[int, At]:
         """By source shard, the last send that acknowledged frames have taken. May be called from any thread."""
         return self._core.received
@@ -188,14 +197,20 @@ class ShardExecutor:
     @property
     def has_work(self) -> bool:
         """Whether a step would find something new in its queues."""
-        return bool(self._reports or (self._queue and self._writer.can_build))
+        return self.mode is not Mode.STOPPED and bool(self._reports or (self._queue and self._writer.can_build))
 
     def step(self) -> bool:
         """Do what can be done now; True where anything was."""
         if self.mode is Mode.STOPPED:
             return False
-        moved = bool(self._reports) and self._take_reports()
-        return self._steps[self.mode]() or moved
+        try:
+            moved = bool(self._reports) and self._take_reports()
+            return (not self._has_stopped() and self._steps[self.mode]()) or moved
+        except JournalError as error:
+            if type(error) not in TRANSIENT or not self._has_served:
+                raise
+            self._failed(self._writer.fail(str(error)))
+            return True
 
     # -- recovery, claim, back-off -------------------------------------------------------------------------------------
     def _recover(self) -> bool:
@@ -211,6 +226,9 @@ class ShardExecutor:
         except Truncated as error:
             raise self._history_missing(error) from error
         self._core.check_clock(self._world.now_us())
+        if not self._is_assigned():
+            self._hand_over([])
+            return True
         self._port = self._journal.writer(self.number)
         owner, nonce = self._owner, self._world.nonce()
         value = self._writer.claim(
@@ -251,6 +269,7 @@ class ShardExecutor:
         """T4: the claim is valid; inputs go on from the replayed offsets."""
         self._core.claimed(self._writer.reader.epoch, self._writer.reader.nonce, self._world.now_us())
         self._inputs.check_incarnations(self._core.state.inputs)
+        self._has_served = True
         self.mode = Mode.SERVING
 
     # -- serving -------------------------------------------------------------------------------------------------------
@@ -269,7 +288,7 @@ class ShardExecutor:
             return False
         state = self._core.state
         self._queue.expire(max(state.time, self._world.now_us()))
-        batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max)
+        batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max, now_ms)
         sends = self._waiting_sends(bool(batches))
         if not self._queue and not batches and not sends:
             if self._is_draining and not self._core.pending:
@@ -358,18 +377,22 @@ class ShardExecutor:
             wait_ms = self._back_off_after.failed()
         else:
             wait_ms = self._back_off_after.lost(self._world.monotonic_ms())
-        if isinstance(effect, Fenced) and not self._is_assigned():
-            self.mode = Mode.STOPPED
-            if self._snapshots is not None:
-                self._snapshots.stop()
-            self._queue.unknown(waiting, "another process owns it")
-            self._queue.refuse_all("another process owns it")
+        if not self._is_assigned():
+            self._hand_over(waiting)
             return
         self._queue.take_back(waiting)
         if self._fails_again_and_again and isinstance(effect, Failed):
             self._queue.refuse_all(f"the journal takes no appends ({self._writer.reason})")
         self.mode = Mode.BACKING_OFF
         self._deadline_ms = self._world.monotonic_ms() + wait_ms
+
+    def _hand_over(self, waiting: Sequence[Waiting]) -> None:
+        """The assignment names another owner: claim no more (rules T3, F2, F4)."""
+        self.mode = Mode.STOPPED
+        if self._snapshots is not None:
+            self._snapshots.stop()
+        self._queue.unknown(waiting, "another process owns it")
+        self._queue.refuse_all("another process owns it")
 
     def _abandon(self) -> None:
         if self._port is not None:

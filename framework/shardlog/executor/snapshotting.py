@@ -176,8 +176,10 @@ class Snapshotting:
 
     def _hold(self) -> None:
         """Mark the state as it is at this frame boundary."""
-        askers = list(self._asked)
-        self._asked.clear()
+        askers: list[Asked] = []
+        with contextlib.suppress(IndexError):  # one by one: others ask at this moment, and none may be lost
+            while True:
+                askers.append(self._asked.popleft())
         categories = self._core.state.registry.categories
         reader = self._writer.reader
         self._held = _Held(

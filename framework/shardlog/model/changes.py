@@ -33,7 +33,7 @@ class Update(msgspec.Struct, frozen=True):
     values: Mapping[str, object]
 
 
-class Increment(msgspec.Struct, frozen=True):
+class Increment(msgspec.Struct, frozen=True, gc=False):
     """Add to columns of the row with this key; a missing row counts as one of defaults."""
 
     row_type: type[Row]
@@ -103,17 +103,12 @@ def increment(row_type: type[Row], /, *key: object, **columns: int) -> Increment
     layout = row_layout(row_type)
     if len(key) != len(layout.key):
         _refuse_key(row_type, layout, key)
-    if not columns.keys() <= layout.counters:
-        _refuse_column(row_type, layout, columns, "increment")
-    if len(layout.defaults) < len(layout.values):
-        lacking = ", ".join(sorted(layout.values - layout.defaults.keys()))
-        raise DomainError(
-            f"{row_type.__name__} cannot be incremented: column(s) {lacking} have no default, and a missing row is "
-            "inserted from the defaults. Give them one, or use put."
-        )
+    counters = layout.counters
     for name, amount in columns.items():
-        if type(amount) is not int:
-            raise DomainError(f"increment of {row_type.__name__}.{name} by {amount!r}: an increment is an int")
+        if name not in counters or type(amount) is not int:
+            _refuse_increment(row_type, layout, columns)
+    if layout.lacking:
+        _refuse_increment(row_type, layout, columns)
     return Increment(row_type, key, columns)
 
 
@@ -130,6 +125,19 @@ def as_changes(changes: Changes) -> Sequence[Change]:
     if changes is None:
         return ()
     return (changes,) if isinstance(changes, Put | Update | Increment | Remove) else changes
+
+
+def _refuse_increment(row_type: type[Row], layout: RowLayout, columns: Mapping[str, object]) -> None:
+    _refuse_column(row_type, layout, columns, "increment")
+    if layout.lacking:
+        lacking = ", ".join(sorted(layout.lacking))
+        raise DomainError(
+            f"{row_type.__name__} cannot be incremented: column(s) {lacking} have no default, and a missing row is "
+            "inserted from the defaults. Give them one, or use put."
+        )
+    for name, amount in columns.items():
+        if type(amount) is not int:
+            raise DomainError(f"increment of {row_type.__name__}.{name} by {amount!r}: an increment is an int")
 
 
 def _refuse_key(row_type: type[Row], layout: RowLayout, key: tuple[object, ...]) -> None:

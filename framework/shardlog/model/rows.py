@@ -43,7 +43,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class RowLayout(msgspec.Struct, frozen=True):
-    """A row type's table, read once from its fields."""
+    """A row type's table, read once from its fields. lacking: columns beside the key that have no default."""
 
     table: str
     columns: tuple[Column, ...]
@@ -52,6 +52,7 @@ class RowLayout(msgspec.Struct, frozen=True):
     values: frozenset[str]
     counters: frozenset[str]
     defaults: Mapping[str, object]
+    lacking: frozenset[str]
 
 
 @functools.cache
@@ -71,6 +72,7 @@ def row_layout(row_type: type[Row]) -> RowLayout:
         values=frozenset(column.name for column in columns if column.name not in key),
         counters=frozenset(c.name for c in columns if c.type is int and not c.may_be_null and c.name not in key),
         defaults={c.name: c.default for c in columns if c.default is not msgspec.NODEFAULT and c.name not in key},
+        lacking=frozenset(c.name for c in columns if c.default is msgspec.NODEFAULT and c.name not in key),
     )
 
 

@@ -8,6 +8,7 @@ the two are the same, and the row as it was no longer matters.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, TypeAlias, cast
 
@@ -69,10 +70,17 @@ class _Changed:
         self.present = present
 
 
+def _incremented(sums: dict[str, Number]) -> _Changed:
+    """A row that was only incremented."""
+    delta = _Delta(sums, {})
+    return _Changed(delta, delta)
+
+
 class TableCoalescer:
     """The changes of one table in one batch, by key. The methods are the changes, in the order of events.
 
     They trust names and numbers of columns; `changes` checks them, once for each group of equal columns.
+    A row that was only incremented, in a table whose sums are all integers, is kept as its sums alone.
     """
 
     __slots__ = (
@@ -85,6 +93,7 @@ class TableCoalescer:
         "_row",
         "_rows",
         "_shape",
+        "_sums_plainly",
         "_template",
     )
 
@@ -98,7 +107,8 @@ class TableCoalescer:
         self._index = {name: place for place, name in enumerate(self._names)}
         self._key_of = _key_of(shape.keys)
         self._template = [column.default for column in shape.columns]
-        self._rows: dict[Key, Row | _Removed | _Changed] = {}
+        self._sums_plainly = Decimal not in self._amount_types.values()
+        self._rows: dict[Key, Row | _Removed | _Changed | dict[str, Number]] = {}
 
     def __len__(self) -> int:
         """How many rows are changed."""
@@ -115,15 +125,18 @@ class TableCoalescer:
     def increment(self, key: Key, amounts: Mapping[str, Number]) -> None:
         """Add to columns; a row that is missing is inserted with its defaults first."""
         known = self._rows.get(key)
-        if isinstance(known, _Changed):
+        if type(known) is dict:  # as nearly always; a sum of anything but integers is refused by `changes`
+            for name, amount in amounts.items():
+                known[name] = known[name] + amount if name in known else amount
+        elif known is None:
+            sums = dict(amounts)
+            self._rows[key] = sums if self._sums_plainly else _incremented(sums)
+        elif isinstance(known, _Changed):
             known.present.add(amounts)
             if known.missing is None:
                 known.missing = _Delta(dict(amounts), {})
             elif known.missing is not known.present:
                 known.missing.add(amounts)
-        elif known is None:
-            delta = _Delta(dict(amounts), {})
-            self._rows[key] = _Changed(delta, delta)
         else:
             before = self._default_row(key) if known is _REMOVED else cast("Row", known)
             self._rows[key] = self._applied(before, _Delta(dict(amounts), {}))
@@ -131,6 +144,8 @@ class TableCoalescer:
     def update(self, key: Key, values: Mapping[str, object]) -> None:
         """Set columns, or add to them; nothing happens to a row that is missing."""
         known = self._rows.get(key)
+        if type(known) is dict:
+            known = self._rows[key] = _incremented(known)
         if isinstance(known, _Changed):
             known.present.update(values)
             if known.missing is not None and known.missing is not known.present:
@@ -149,6 +164,8 @@ class TableCoalescer:
         checked: set[Columns] = set()
         for key in self._in_order():
             known = self._rows[key]
+            if type(known) is dict:
+                known = _incremented(known)
             if known is _REMOVED:
                 removes.append(key)
             elif not isinstance(known, _Changed):

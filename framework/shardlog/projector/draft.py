@@ -47,17 +47,23 @@ class Listener:
     def __init__(self, projection: Projection, application: Application) -> None:
         self.projection = projection
         self.handlers: dict[type[Any], Callable[[Any, Recorded], Any]] = dict(projection.handlers)
-        self.rejected_categories = application.categories_heard(projection)
+        self._rejected_categories = application.categories_heard(projection)
         if projection.rejection_handler is not None:
             self.handlers[RecordedRejection] = projection.rejection_handler
-        self.hears_old = bool(projection.handlers)
+        self._hears_old = bool(projection.handlers)
 
     def changes_of_old(self, old: OldEvent, recorded: Recorded) -> list[Change]:
         """The changes of all that an event of an old version becomes."""
         heard = [event for event in upcast(old.aggregate, old.event) if type(event) in self.handlers]
         return [change for event in heard for change in listed(self.handlers[type(event)](event, recorded))]
 
-    def is_deaf_to(self, old: OldEvent) -> bool:
+    def is_deaf_to(self, kind: type[Any], event: Any) -> bool:
+        """Whether an event without a handler of its own, or a rejection, is not heard."""
+        if kind is RecordedRejection:
+            return kind not in self.handlers or event.category not in self._rejected_categories
+        return kind is not OldEvent or not self._hears_old or self._is_deaf_to_old(event)
+
+    def _is_deaf_to_old(self, old: OldEvent) -> bool:
         """Whether nothing that an event of an old version becomes is heard. An upcaster that raises is heard."""
         try:
             return not any(type(event) in self.handlers for event in upcast(old.aggregate, old.event))
@@ -101,11 +107,7 @@ class Draft:
         handlers, tables, is_checked = listener.handlers, self._tables, self._owners is not None
         for kind, event, recorded in items:
             handler = handlers.get(kind)
-            if handler is None and not (kind is OldEvent and listener.hears_old):
-                continue
-            if kind is RecordedRejection and event.category not in listener.rejected_categories:
-                continue
-            if kind is OldEvent and listener.is_deaf_to(event):
+            if (handler is None or kind is RecordedRejection) and listener.is_deaf_to(kind, event):
                 continue
             self.heard += 1
             if self._is_careful and self._is_held(kind, event, recorded):
@@ -118,8 +120,8 @@ class Draft:
             if changes is None:
                 continue
             try:
-                for change in listed(changes):
-                    if isinstance(change, Increment) and not is_checked:
+                for change in changes if type(changes) is tuple else listed(changes):
+                    if type(change) is Increment and not is_checked:
                         tables[change.row_type].increment(change.key, change.values)
                     else:
                         self._apply(change, recorded)

@@ -3,27 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import ENGINE_CODES, InputChanged
 from shardlog.ids import uuid8
-from shardlog.journal.records import Accepted, Forwarded, FrameBody, Origin, RawEvent, Rejected, SendRecord, Unreadable
+from shardlog.journal.records import (
+    Accepted,
+    Count,
+    Forwarded,
+    FrameBody,
+    Origin,
+    RawEvent,
+    Rejected,
+    SendRecord,
+    Unreadable,
+)
 from shardlog.journal.sends import send_command_id
 from shardlog.model.application import Application
 from shardlog.model.recorded import Position
 from shardlog.ports.relay import CommandDeadLetter
 from shardlog.ports.sends import At
 
-RECORD_FORMAT = 1
+RECORD_FORMAT: Literal[1] = 1
 """Of a command's record, as executors take it."""
-RECORD_ELEMENTS = 14
-"""Elements of a command's record before its origin."""
-COMMAND_ID_ELEMENT = 4
 _encode = msgspec.json.Encoder().encode
+
+
+class _CommandRecord(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """A command's record as a shard forwards it: field for field what its target decodes, but without an origin."""
+
+    format: Literal[1]
+    category: str
+    id: str
+    command: str
+    command_id: str
+    tenant: str
+    actor: str
+    correlation: str
+    causation: str
+    traceparent: str
+    reply_to: str
+    expected_version: Count | None
+    occurred_at: Count | None
+    payload: msgspec.Raw
+    origin: None = None
+
+
+_decode_record = msgspec.json.Decoder(_CommandRecord).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_ORIGIN_ELEMENT = _CommandRecord.__struct_fields__.index("origin")
+_COMMAND_ID_ELEMENT = _CommandRecord.__struct_fields__.index("command_id")
 
 
 class FramePlace(NamedTuple):
@@ -107,18 +139,18 @@ def is_dead_letter(application: Application, entry: Rejected) -> bool:
 def forwarded_record(value: bytes, forward: Forward) -> bytes:
     """A record of an input with its origin, and the command id that it would have had where it was read.
 
-    Raises InputChanged for bytes that are no command's record: they were one when the shard that forwards read them.
+    Raises InputChanged for bytes that are no command's record: they were one when the shard that forwards read them,
+    and their target would stop at them.
     """
     try:
-        record = _decode_elements(value)[:RECORD_ELEMENTS]
+        command_id = _decode_record(value).command_id
+        elements = _decode_elements(value)[:_ORIGIN_ELEMENT]
     except NOT_DECODED as error:
         raise changed(forward, f"is no command's record any more ({error})") from error
-    if len(record) < RECORD_ELEMENTS:
-        raise changed(forward, f"has {len(record)} elements, and a command's record has {RECORD_ELEMENTS}")
-    if bytes(record[COMMAND_ID_ELEMENT]) == b'""':
+    if not command_id:
         id = uuid8(forward.input, forward.origin.shard, forward.offset)
-        record[COMMAND_ID_ELEMENT] = msgspec.Raw(_encode(id))
-    return _encode([*record, forward.origin])
+        elements[_COMMAND_ID_ELEMENT] = msgspec.Raw(_encode(id))
+    return _encode([*elements, forward.origin])
 
 
 def changed(forward: Forward, why: str) -> InputChanged:

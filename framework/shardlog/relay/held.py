@@ -93,6 +93,10 @@ class Held:
         """By target, the next send of a source whose bytes are not fetched yet."""
         return {target: forwards[0] for target, forwards in self._forwards.get(source, {}).items()}
 
+    def is_first(self, source: int, send: UnderWay) -> bool:
+        """Whether nothing that is held of its source stands before it on the way to its target."""
+        return self._queues[send.target][source][0].at == send.at
+
     def fetched(self, source: int, send: UnderWay, record: bytes) -> None:
         """The bytes of the next one of `forwards` are there."""
         with self._lock:

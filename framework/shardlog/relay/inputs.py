@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+import msgspec
+
 from shardlog.ports.inputs import Input
+from shardlog.ports.relay import CommandDeadLetter
 from shardlog.relay.core import Forward, changed
 
 log = logging.getLogger("shardlog.relay")
 
 
 class RelayInputs:
-    """Inputs by their names."""
+    """Inputs by their names. original_bytes_max: how much of a record a dead letter keeps."""
 
-    def __init__(self, inputs: Sequence[Input]) -> None:
+    def __init__(self, inputs: Sequence[Input], original_bytes_max: int) -> None:
         self._inputs = {input.name: input for input in inputs}
+        self._original_bytes_max = original_bytes_max
 
     def fetch(self, forward: Forward) -> bytes:
         """The record that is to be forwarded. Raises InputChanged where the input is not there, or lacks it."""
@@ -27,14 +31,18 @@ class RelayInputs:
             raise changed(forward, "is not there" if forward.input in self._inputs else "cannot be read: no such input")
         return value
 
-    def find(self, name: str, shard: int, offset: int) -> bytes | None:
-        """The record that a dead letter speaks of; None where the input does not give it, and the log says why."""
+    def complete(self, letter: CommandDeadLetter) -> CommandDeadLetter:
+        """The letter with the record that it speaks of, where the input gives it; where it cannot, the log says why."""
+        if letter.payload or not letter.input:
+            return letter
+        name, shard, offset = letter.input, letter.position.shard, letter.input_offset
         try:
             value = self._read(name, shard, offset)
         except Exception:
             log.exception("input %s, shard %d: the record at offset %d cannot be read again", name, shard, offset)
-            return None
-        return value
+            return letter
+        original = None if value is None else bytes(value[: self._original_bytes_max])
+        return msgspec.structs.replace(letter, original=original)
 
     def _read(self, name: str, shard: int, offset: int) -> bytes | None:
         input = self._inputs.get(name)

@@ -15,7 +15,7 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
     held_sends_max: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     """Sends that are held until they are received, over all shards. A shard is read on as soon as it has room."""
     held_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 67_108_864
-    """Bytes of their records. Each shard exceeds its share by one frame at most."""
+    """Bytes of their records. Each shard exceeds its share by a frame, and a forwarded record for each target."""
     held_letters_max: Annotated[int, msgspec.Meta(ge=1)] = 1_000
     """Dead letters found and not yet stored; with so many nothing is read on."""
     original_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 65_536

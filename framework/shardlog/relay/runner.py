@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
-import msgspec
-
 from shardlog.errors import CheckpointMoved, Diverged, ShardlogError
 from shardlog.journal.reader import Reader, ReaderState, check_reach
 from shardlog.model.application import Application
@@ -61,8 +59,8 @@ class Relay(SendsSource):
         self._ask = received
         self._received: Received = {}
         self._now_ms = monotonic_ms
-        self._inputs = RelayInputs(inputs)
         self._limits = limits or RelayLimits()
+        self._inputs = RelayInputs(inputs, self._limits.original_bytes_max)
         self._targets = range(shards)
         self._held = Held(shards)
         self._share = max(1, self._limits.held_sends_max // shards), max(1, self._limits.held_bytes_max // shards)
@@ -70,6 +68,7 @@ class Relay(SendsSource):
         self._stored: dict[int, Checkpoint] = {}
         self._letters: list[CommandDeadLetter] = []
         self._retry_ms: dict[str, float] = {}
+        self._asked_for: dict[str, tuple[int, UnderWay]] = {}
         self._written_ms = monotonic_ms()
 
     # -- what targets ask ----------------------------------------------------------------------------------------------
@@ -90,7 +89,7 @@ class Relay(SendsSource):
         for source in self._sources:
             is_more_there |= self._try(f"shard {source.shard}", partial(self._read, source))
             for target in self._held.forwards(source.shard):
-                self._try(f"forwards of shard {source.shard} to {target}", partial(self._fetch, source.shard, target))
+                self._try(_forwards(source.shard, target), partial(self._fetch, source.shard, target))
         if self._letters or self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
             self._try(STORE, self._write)
         return is_more_there
@@ -152,11 +151,13 @@ class Relay(SendsSource):
                 return True
             if not self._has_room(source):
                 break
-            found = source.take(offset, value)
+            found = source.look(offset, value)
+            letters = [] if found is None else [self._inputs.complete(letter) for letter in found.letters]
+            source.pass_over(offset, value, found)  # with all letters made, as the checkpoint may follow from here on
             if found is not None:
                 self._held.put(source.shard, self._new(source, found.sends))
                 self.found += len(found.sends)
-                self._letters += map(self._with_original, found.letters)
+                self._letters += letters
         return False
 
     def _has_room(self, source: Source) -> bool:
@@ -176,24 +177,18 @@ class Relay(SendsSource):
     def _fetch(self, source: int, target: int) -> bool:
         """Fetch the bytes of forwards while there is room; True where there is for all.
 
+        There always is for one that its target is to receive next: what stands behind it may have taken all room.
         Raises InputChanged; what was fetched before it counts.
         """
-        while self._held.size(source).bytes < self._share[1]:
-            send = self._held.forwards(source).get(target)
-            if send is None:
-                return True
+        while (send := self._held.forwards(source).get(target)) is not None:
+            if self._held.size(source).bytes >= self._share[1] and not self._held.is_first(source, send):
+                return False
+            self._asked_for[_forwards(source, target)] = source, send
             assert isinstance(send.content, Forward)
             value = self._inputs.fetch(send.content)
             self._held.fetched(source, send, forwarded_record(value, send.content))
             self.found += 1
-        return False
-
-    def _with_original(self, letter: CommandDeadLetter) -> CommandDeadLetter:
-        if letter.payload or not letter.input:
-            return letter
-        original = self._inputs.find(letter.input, letter.position.shard, letter.input_offset)
-        cut = None if original is None else bytes(original[: self._limits.original_bytes_max])
-        return msgspec.structs.replace(letter, original=cut)
+        return True
 
     # -- what was received ---------------------------------------------------------------------------------------------
     def _settle(self) -> None:
@@ -202,6 +197,11 @@ class Relay(SendsSource):
             self._held.drop(target, received)
         for source in self._sources:
             source.settle(self._received)
+        for name, (shard, send) in list(self._asked_for.items()):
+            if self._held.forwards(shard).get(send.target) is not send:  # fetched, or received by way of another relay
+                del self._asked_for[name]
+                self.errors.pop(name, None)
+                self._retry_ms.pop(name, None)
 
     # -- storing -------------------------------------------------------------------------------------------------------
     def _write(self) -> bool:
@@ -240,3 +240,7 @@ class Relay(SendsSource):
         if self._retry_ms.pop(name, None) is not None:
             del self.errors[name]
         return did
+
+
+def _forwards(source: int, target: int) -> str:
+    return f"forwards of shard {source} to {target}"

@@ -52,16 +52,15 @@ class Source:
         """Where to begin again after a crash: before the first frame whose sends are not all received."""
         return self._outstanding[0].before if self._outstanding else Checkpoint(*self._reader.state)
 
-    def take(self, offset: int, value: bytes) -> Found | None:
+    def look(self, offset: int, value: bytes) -> Found | None:
         """What the next record holds; None where it is no valid frame, or one that holds nothing for a relay.
 
-        A frame whose bytes show that it holds nothing is not decoded. Raises UnknownFormat (rule R4) and Diverged
-        (rule R6); nothing has moved then.
+        Nothing moves: call `pass_over` once all that has to be made of it is made. A frame whose bytes show that it
+        holds nothing is not decoded. Raises UnknownFormat (rule R4) and Diverged (rule R6).
         """
         reader = self._reader
         verdict = reader.judge(offset, value)
         if not isinstance(verdict, FrameTaken) or not may_concern_a_relay(value):
-            reader.pass_over(offset, value)
             return None
         try:
             frame = decode_raw_frame(verdict.body)
@@ -69,11 +68,14 @@ class Source:
             raise undecoded(reader.shard, offset, verdict.body, (), error) from error
         place = FramePlace(reader.journal, reader.shard, offset, reader.epoch, reader.seq + 1)
         found = read_frame(self._application, place, frame)
-        if found.sends:
-            last = {send.target: send.at for send in found.sends}
-            self._outstanding.append(_Outstanding(Checkpoint(*reader.state), last))
-        reader.pass_over(offset, value)
         return found if found.sends or found.letters else None
+
+    def pass_over(self, offset: int, value: bytes, found: Found | None) -> None:
+        """Move behind the next record. found: what `look` has said of it. Raises as `look` does."""
+        if found is not None and found.sends:
+            last = {send.target: send.at for send in found.sends}
+            self._outstanding.append(_Outstanding(Checkpoint(*self._reader.state), last))
+        self._reader.pass_over(offset, value)
 
     def settle(self, received: Mapping[int, Mapping[int, At]]) -> None:
         """Forget the frames whose sends are all received. received: by target and source shard, the last send."""

@@ -25,10 +25,18 @@ class Pace:
 
     def rest(self) -> None:
         """Called between small pieces of work. Raises SnapshotFailed once the work is cancelled."""
+        if self._cancelled.is_set():
+            raise _given_up()
+        if time.perf_counter() - self._began < WORK_SECONDS:
+            return  # nor has it worked longer than that, and this clock is the cheaper one
         worked = time.thread_time() - self._worked_before
         if worked < WORK_SECONDS:
             return
         rest = worked * self._seconds_per_work - (time.perf_counter() - self._began)
-        if self._cancelled.is_set() or (rest > 0 and self._cancelled.wait(rest)):
-            raise SnapshotFailed("the snapshot was given up: the shard stops")
+        if rest > 0 and self._cancelled.wait(rest):
+            raise _given_up()
         self._began, self._worked_before = time.perf_counter(), time.thread_time()
+
+
+def _given_up() -> SnapshotFailed:
+    return SnapshotFailed("the snapshot was given up: the shard stops")

@@ -13,6 +13,7 @@ from shardlog.errors import ObjectMissing, SnapshotUnusable
 from shardlog.ports.objects import ObjectStore
 from shardlog.snapshots.ids import unpack_ids
 from shardlog.snapshots.manifest import Chunk, Manifest, checksum
+from shardlog.snapshots.pace import Pace
 from shardlog.snapshots.slot import Slot
 from shardlog.snapshots.state_digest import digest_sum, digest_text
 
@@ -61,10 +62,14 @@ class Snapshot:
                 for id, slot in part.streams.items():
                     yield StoredStream(part.category, id, slot.version, slot.state)
 
-    def check(self) -> None:
-        """Read all of it back and compare with what was written. Raises SnapshotUnusable."""
+    def check(self, pace: Pace | None = None) -> None:
+        """Read all of it back and compare with what was written. pace: None for as fast as it goes.
+
+        Raises SnapshotUnusable, and SnapshotFailed once the pace is cancelled.
+        """
         for _ in self.parts():
-            pass
+            if pace is not None:
+                pace.rest()
 
     def parts(self) -> Iterator[StreamsPart | IdsPart]:
         """All that it holds, in pieces, in the order in which it was written."""

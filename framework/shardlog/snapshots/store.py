@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shardlog.errors import ObjectMissing, SnapshotUnusable
+from shardlog.errors import ObjectMissing, SnapshotFailed, SnapshotUnusable
 from shardlog.ports.objects import ObjectStore
 from shardlog.snapshots.keys import MANIFEST, SnapshotKey, parse_key, shard_prefix
 from shardlog.snapshots.manifest import Manifest, decode_manifest
@@ -81,16 +81,40 @@ class ShardSnapshots:
 
     # -- writing -------------------------------------------------------------------------------------------------------
     def write(self, contents: Contents, pace: Pace) -> Manifest:
-        """Write one; then let go of those that are no longer kept. Raises what `write_snapshot` raises."""
-        manifest = write_snapshot(self._objects, contents, pace)
-        self.retain(manifest.about.key)
+        """Write one and read it back; then let go of those that are no longer kept.
+
+        Raises SnapshotFailed for one that cannot be loaded, which is deleted then, and what `write_snapshot` raises.
+        """
+        key = contents.about.key
+        found = self._find()
+        if key not in found.manifests:  # else it was written already, and the store failed while it was read back
+            if key in found.data:
+                self._objects.delete(key.data)  # half a snapshot, whose writer was cut off
+            write_snapshot(self._objects, contents, pace)
+        manifest = self._read_back(key, pace)
+        self.retain(key)
         return manifest
+
+    def _read_back(self, key: SnapshotKey, pace: Pace) -> Manifest:
+        """Load it as a recovery would: one that cannot be loaded may push out none that can."""
+        try:
+            snapshot = self.open(key)
+            snapshot.check(pace)
+        except SnapshotUnusable as error:
+            self._unusable.add(key)
+            self._objects.delete(key.manifest)
+            self._objects.delete(key.data)
+            raise SnapshotFailed(
+                f"it was read back and deleted again, and the ones before it are kept: {error}"
+            ) from error
+        self._unusable.discard(key)
+        return snapshot.manifest
 
     def retain(self, newest: SnapshotKey) -> None:
         """Delete what is older than those to be kept: manifest first, so that no manifest is without its data.
 
-        newest: the one that was written last. What claims to be newer still belongs to another history, perhaps of a
-        journal that was restored: it is neither counted nor deleted. Neither are unusable ones counted.
+        newest: the one that was written last, and read back. What claims to be newer still belongs to another history,
+        perhaps of a journal that was restored: it is neither counted nor deleted. Neither are unusable ones counted.
         """
         found = self._find()
         kept = [key for key in _newest_first(found.manifests) if key.age <= newest.age and key not in self._unusable]

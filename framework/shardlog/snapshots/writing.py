@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -9,13 +10,16 @@ from typing import Any, NamedTuple
 import zstandard
 
 from shardlog.codec.json import encode_state
+from shardlog.errors import ObjectExists, ObjectStoreFailed
 from shardlog.ports.objects import ObjectStore
 from shardlog.snapshots.ids import Ids, pack_ids
+from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import About, Chunk, Manifest, checksum, encode_manifest
 from shardlog.snapshots.pace import Pace
 from shardlog.snapshots.slot import Slot
 from shardlog.snapshots.state_digest import digest_sum, digest_text
 
+log = logging.getLogger("shardlog.snapshots")
 CHUNK_RAW_BYTES = 256 * 1024
 """A chunk is closed when it has so many bytes before compression: a millisecond of compression."""
 SLICE_STREAMS = 256
@@ -51,9 +55,10 @@ class Contents(NamedTuple):
 
 
 def write_snapshot(objects: ObjectStore, contents: Contents, pace: Pace) -> Manifest:
-    """Write data and manifest; there is a snapshot once this returns.
+    """Write data and manifest; there is a snapshot once this returns, and no half of one where it raises.
 
-    Raises ObjectExists where there is data under its key, ObjectStoreFailed where the store takes it not.
+    Raises ObjectExists where there is data or a manifest under its key, which stays, ObjectStoreFailed where the store
+    takes it not, SnapshotFailed once the pace is cancelled.
     """
     encoding = _Encoding(pace)
     key = contents.about.key
@@ -65,8 +70,23 @@ def write_snapshot(objects: ObjectStore, contents: Contents, pace: Pace) -> Mani
         oldest_referenced=encoding.oldest_referenced,
         chunks=tuple(encoding.chunks),
     )
-    objects.put(key.manifest, [encode_manifest(manifest)])
+    try:
+        objects.put(key.manifest, [encode_manifest(manifest)])
+    except ObjectExists:
+        raise  # the data belong to a manifest that stands
+    except Exception:
+        _take_back(objects, key)
+        raise
     return manifest
+
+
+def _take_back(objects: ObjectStore, key: SnapshotKey) -> None:
+    """Delete data whose manifest was refused. The manifest goes first: it may stand, where only the answer was lost."""
+    try:
+        objects.delete(key.manifest)
+        objects.delete(key.data)
+    except ObjectStoreFailed as error:
+        log.warning("shard %d: half of snapshot %s is left behind: %s", key.shard, key.stem, error)
 
 
 class _Encoding:
@@ -111,8 +131,10 @@ class _Encoding:
         packed: list[bytes] = []
         for bucket in ids.buckets:
             more, lowest = pack_ids(bucket)
+            if lowest is None:
+                continue  # most are empty where there are few ids, and a look at the clocks costs more than that
             packed += more
-            if lowest is not None and (self.oldest_referenced is None or lowest < self.oldest_referenced):
+            if self.oldest_referenced is None or lowest < self.oldest_referenced:
                 self.oldest_referenced = lowest
             self._pace.rest()
             if len(packed) * 32 >= CHUNK_RAW_BYTES:

@@ -33,10 +33,14 @@ class RelayThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, without waiting for sends under way: they stand in the journal, and the next start carries them."""
+        """End, without waiting for sends under way: they stand in the journal, and the next start carries them.
+
+        After an error that was not foreseen nothing more is stored: nobody knows what the relay had done by then.
+        """
         self._is_stopping.set()
         self._thread.join()
-        self._relay.flush()
+        if self._error is None:
+            self._relay.flush()
 
     def behind(self) -> int:
         """Records not read, sends not received and dead letters not stored, over all shards."""

@@ -14,6 +14,7 @@ from shardlog.executor.requests import Read, StreamState
 from shardlog.executor.shard import Mode
 from shardlog.ids import uuid7
 from shardlog.journal.reader import ClaimTaken, Reader
+from shardlog.ports.journal import Writer
 from shardlog.ports.sends import At, SendsSource
 from tests.unit.executor.ledger import Deposit, Draw, Faulty, Note, Withdraw
 from tests.unit.executor.served import (
@@ -867,3 +868,50 @@ def test_a_send_that_no_frame_can_have_held_stops_the_shard_and_is_not_passed_ov
     served = Served(sends=sends)
     with pytest.raises(ValueError, match="a relay brought"):
         served.settle()
+
+
+# -- assignment and passing faults -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("what", ["append fails", "claim is lost", "backs off"])
+def test_who_is_not_assigned_any_more_claims_nothing(what: str) -> None:
+    """Rules T3, F2, F4: whatever ended its epoch, it deposes nobody."""
+    assigned = [True]
+    served = Served(is_assigned=lambda: assigned[0]).serve()
+    (ticket,) = pend(served)
+    (flight,) = served.journal.in_flight()
+    served.journal.lose(flight)
+    served.journal.fail(flight)
+    if what == "append fails":
+        assigned[0] = False
+    served.step()
+    if what == "claim is lost":
+        served.step()
+        heir = served.restarted()
+        heir.step()
+        served.journal.deliver(served.journal.in_flight()[-1])
+    assigned[0] = False
+    before = claims(served)
+    for _ in range(20):
+        served.step()
+        served.journal.deliver_all()
+    assert served.shard.mode is Mode.STOPPED
+    assert claims(served) == before
+    assert code(served.outcome(ticket)) == "outcome_unknown"
+
+
+def test_a_passing_fault_of_the_journal_is_backed_off_from(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ticket,) = pend(served)
+    (flight,) = served.journal.in_flight()
+    served.journal.lose(flight)
+    served.journal.fail(flight)
+    served.step()
+    writer = served.journal.writer
+
+    def locked_once(shard: int) -> Writer:
+        monkeypatch.setattr(served.journal, "writer", writer)
+        raise AppendFailed("the database is locked")
+
+    monkeypatch.setattr(served.journal, "writer", locked_once)
+    served.settle()
+    assert served.shard.mode is Mode.SERVING
+    assert code(served.outcome(ticket)) in ("accepted", "outcome_unknown")
+    assert code(served.send("a:1", Deposit(amount=1))) == "accepted"

@@ -4,7 +4,8 @@ what a replay gives, and a snapshot that does not hold is passed over."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shardlog import Aggregate, Application, Command, Domain, Event, State, replace
-from shardlog.errors import ConfigurationError, HistoryMissing, SnapshotFailed
+from shardlog.errors import ConfigurationError, HistoryMissing, ObjectStoreFailed, SnapshotFailed
 from shardlog.executor.held import HeldStreams
 from shardlog.executor.limits import Limits
 from shardlog.executor.shard import Mode
 from shardlog.journal.reader import Reader
 from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import checksum, decode_manifest
+from shardlog.snapshots.reading import Snapshot
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.snapshots.slot import Slot
 from tests.unit.executor.ledger import Deposit, Note, Pay, Transfer
@@ -614,32 +616,42 @@ def test_a_snapshot_of_another_state_type_is_not_used(caplog: pytest.LogCaptureF
     assert fresh.state("a:1").amount == fields["amount"] + 3
 
 
-def test_a_state_that_is_not_what_its_json_gives_back_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
-    """An int where a float is declared: it would come back as another value, and be written as another text."""
+class Weigh(Command):
+    grams: int
+
+
+class Weighed(Event):
+    grams: int
+
+
+def scales() -> Application:
+    """Whole kilos are ints where a float is declared: they would come back as other values and other texts."""
 
     class Weight(State, floats=True):
         kilos: float = 0.0
-
-    class Weigh(Command):
-        kilos: int
-
-    class Weighed(Event):
-        kilos: int
 
     scale: Aggregate[Any, Any, Any] = Aggregate("account", initial=Weight(), routing_parts=1)
 
     @scale.decides
     def weigh(state: Weight, command: Weigh) -> Weighed:
-        return Weighed(kilos=command.kilos)
+        return Weighed(grams=command.grams)
 
     @scale.evolves
     def weighed(state: Weight, event: Weighed) -> Weight:
-        return replace(state, kilos=event.kilos)
+        return replace(state, kilos=event.grams / 1000 if event.grams % 1000 else event.grams // 1000)
 
-    kept = Kept(application=Application([Domain("scales", aggregates=[scale])]))
+    return Application([Domain("scales", aggregates=[scale])])
+
+
+def test_a_state_that_is_not_what_its_json_gives_back_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept(application=scales())
     served = Served(application=kept.application, snapshots=kept).serve()
-    served.send("a:1", Weigh(kilos=3))
-    made(served, kept)
+    served.send("a:1", Weigh(grams=3000))
+    with monkeypatch.context() as unread:  # as one whose process ended before it was read back
+        unread.setattr(Snapshot, "check", lambda self, pace: None)
+        made(served, kept)
     fresh = loaded(served, kept)
     assert start_of(fresh) is None
     assert "a state is not what its JSON gives back" in caplog.text
@@ -765,3 +777,128 @@ def test_an_end_that_was_read_stale_condemns_no_snapshot(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     monkeypatch.setattr(served.journal, "read", read)
     assert start_of(loaded(served, kept)) == key
+
+
+# -- what was written is read back -------------------------------------------------------------------------------------
+def failed(served: Served, kept: Kept) -> BaseException:
+    """Why no snapshot was made."""
+    asked = served.shard.snapshot()
+    served.settle()
+    kept.background.do()
+    served.step()
+    error = asked.exception(0)
+    assert isinstance(error, SnapshotFailed)
+    return error
+
+
+def test_one_that_cannot_be_loaded_is_deleted_again_and_pushes_out_none_that_can() -> None:
+    kept = Kept(application=scales(), settings=msgspec.structs.replace(NEVER, keep=1))
+    served = Served(application=kept.application, snapshots=kept).serve()
+    served.send("a:1", Weigh(grams=1500))
+    good = made(served, kept)
+    served.send("a:1", Weigh(grams=3000))
+    for _ in range(2):
+        assert "a state is not what its JSON gives back" in str(failed(served, kept))
+        assert sorted(kept.stored) == [good.data, good.manifest]
+    served.send("a:1", Weigh(grams=4500))
+    newest = made(served, kept)
+    assert sorted(kept.stored) == [newest.data, newest.manifest]
+
+
+class Refusing(MemoryObjects):
+    """refuses: puts, gets and deletes of keys that end so raise. keeps: a put keeps the value all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses: dict[str, str] = {}
+        self.keeps = False
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> None:
+        if self.keeps or not self._is_refused("put", key):
+            super().put(key, chunks)
+        self._refuse("put", key)
+
+    def get(self, key: str) -> Iterator[bytes]:
+        self._refuse("get", key)
+        return super().get(key)
+
+    def delete(self, key: str) -> None:
+        self._refuse("delete", key)
+        super().delete(key)
+
+    def _is_refused(self, what: str, key: str) -> bool:
+        return key.endswith(self.refuses.get(what, "nothing"))
+
+    def _refuse(self, what: str, key: str) -> None:
+        if self._is_refused(what, key):
+            raise ObjectStoreFailed(f"no {what} of {key}")
+
+
+@pytest.fixture
+def refusing() -> Refusing:
+    return Refusing()
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["refused", "kept without an answer"])
+def test_an_idle_shard_makes_the_snapshot_whose_manifest_was_refused(refusing: Refusing, keeps: bool) -> None:
+    kept = Kept(refusing)
+    served = busy(kept)
+    refusing.refuses, refusing.keeps = {"put": ".manifest"}, keeps
+    assert "no put of" in str(failed(served, kept))
+    assert kept.stored == {}
+    refusing.refuses = {}
+    key = made(served, kept)
+    assert sorted(kept.stored) == [key.data, key.manifest]
+
+
+def test_half_a_snapshot_that_could_not_be_deleted_goes_before_the_next_try(
+    refusing: Refusing, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept(refusing)
+    served = busy(kept)
+    refusing.refuses = {"put": ".manifest", "delete": ".data"}
+    assert "no put of" in str(failed(served, kept))
+    assert "is left behind: no delete of" in caplog.text
+    assert [name.rpartition(".")[2] for name in kept.stored] == ["data"]
+    refusing.refuses = {}
+    assert start_of(served) is None
+    key = made(served, kept)
+    assert start_of(loaded(served, kept)) == key
+
+
+def test_one_that_could_not_be_read_back_is_read_at_the_next_try_and_not_written_again(refusing: Refusing) -> None:
+    kept = Kept(refusing)
+    served = busy(kept)
+    refusing.refuses = {"get": ".data"}
+    assert "no get of" in str(failed(served, kept))
+    stood = dict(kept.stored)
+    assert len(stood) == 2
+    refusing.refuses = {"put": ".data"}
+    key = made(served, kept)
+    assert kept.stored == stood and key.manifest in stood
+
+
+def test_who_asks_while_another_one_begins_is_answered(kept: Kept) -> None:
+    class Meanwhile(deque[Any]):
+        """Lets one more ask beside each removal."""
+
+        def popleft(self) -> Any:
+            value = super().popleft()
+            self._let_in()
+            return value
+
+        def clear(self) -> None:
+            self._let_in()
+            super().clear()
+
+        def _let_in(self) -> None:
+            if not late:
+                late.append(served.shard.snapshot())
+
+    late: list[Any] = []
+    served = busy(kept)
+    assert served.shard._snapshots is not None
+    served.shard._snapshots._asked = Meanwhile()
+    first = made(served, kept)
+    served.shard.close()
+    assert late[0].result(0) == first

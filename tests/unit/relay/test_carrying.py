@@ -7,12 +7,13 @@ import pytest
 
 from shardlog import Position
 from shardlog.errors import InputChanged, UnknownFormat
-from shardlog.executor.requests import decode_record
+from shardlog.executor.requests import CommandRecord, decode_record
 from shardlog.ids import uuid8
 from shardlog.journal.envelope import frame_value
 from shardlog.journal.reader import Reader
 from shardlog.journal.records import Forwarded, Origin, Unreadable
 from shardlog.journal.sends import send_command_id
+from shardlog.relay import core
 from shardlog.relay.core import Forward, forwarded_record
 from tests.unit.executor.ledger import Deposit
 from tests.unit.executor.served import HandInput, value
@@ -156,7 +157,40 @@ def test_a_forward_whose_input_is_not_there_holds_back_its_target_alone_until_th
     assert sent.relay.errors == {}
 
 
-@pytest.mark.parametrize("bytes_there", [b"no JSON", b"[1,2]", b"{}"])
+GOOD = [1, "account", "x:1", "deposit", "k-1", "", "", "", "", "", "", None, None, {"amount": 5}]
+"""The elements of a command's record that a shard may forward."""
+
+
+def without(place: int, element: object) -> bytes:
+    """The good record with another element at this place."""
+    return msgspec.json.encode([*GOOD[:place], element, *GOOD[place + 1 :]])
+
+
+def test_what_may_be_forwarded_is_field_for_field_what_a_target_decodes() -> None:
+    *forwarded, origin = msgspec.structs.fields(core._CommandRecord)
+    *decoded, _ = msgspec.structs.fields(CommandRecord)
+    assert [(field.name, field.type, field.required) for field in forwarded] == [
+        (field.name, field.type, field.required) for field in decoded
+    ]
+    assert (origin.name, origin.type) == ("origin", type(None))
+
+
+@pytest.mark.parametrize(
+    "bytes_there",
+    [
+        b"no JSON",
+        b"[1,2]",
+        b"{}",
+        b"\xff",
+        *(without(place, [None]) for place in range(13)),
+        without(0, 2),
+        without(11, -1),
+        without(12, "no time"),
+        without(12, 1 << 60),
+        msgspec.json.encode([*GOOD, ["", 0, 1, 1, 0, None]]),
+        msgspec.json.encode([*GOOD, None, 1]),
+    ],
+)
 def test_a_forward_whose_bytes_are_no_command_any_more_is_an_error_and_not_carried(bytes_there: bytes) -> None:
     topic = HandInput(TOPIC)
     topic.put(bytes_there)

@@ -174,6 +174,28 @@ def test_forwards_that_were_received_before_they_were_fetched_are_forgotten() ->
     assert sent.stored()[0] == 2
 
 
+def test_a_forward_is_fetched_though_what_stands_behind_it_has_taken_all_room() -> None:
+    topic = HandInput(TOPIC)
+    sent = Sent(inputs=[topic], limits=RelayLimits(held_bytes_max=3_000, checkpoint_ms=0, retry_ms=0))
+    sent.frame(0, Forwarded(TOPIC, 0, 1, None), Forwarded(TOPIC, 1, 2, None))
+    sent.frame(0, accepted(send(1, (1, 1, 0))), Forwarded(TOPIC, 2, 1, (1, 2, 0)))
+    for seq in range(3, 20):
+        sent.frame(0, accepted(send(1, (1, 2, 1) if seq == 3 else (1, seq - 1, 0), payload=b'"%s"' % (b"x" * 200))))
+    sent.run()
+    assert sent.relay._held.size(0).bytes >= 1_000
+    topic.put(*(value("x:1", Deposit(amount=n + 1)) for n in range(3)))
+    sent.run()
+    assert ats(sent.waiting(1)) == [(1, 1, 0), (1, 2, 0)]  # the forward behind them waits for room
+    assert ats(sent.take(2)) == [(1, 1, 1)]
+    taken = 0
+    while batch := sent.take(1):
+        taken += len(batch)
+        sent.run()
+    assert taken == 20
+    assert sent.relay.held == 0
+    assert sent.relay.errors == {}
+
+
 def test_a_relay_setting_that_is_too_small_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="held_sends_max is 0"):
         RelayLimits(held_sends_max=0)
@@ -324,6 +346,40 @@ def test_checkpoints_of_another_number_of_shards_are_refused() -> None:
     wrong = Sent(store=other)
     assert not wrong.relay.step()
     assert "5 shards" in str(wrong.relay.errors["the store"])
+
+
+def test_a_forward_that_is_received_by_way_of_another_relay_is_an_error_no_more() -> None:
+    sent = Sent(limits=RelayLimits(checkpoint_ms=0, retry_ms=1_000))
+    sent.frame(0, Forwarded(TOPIC, 0, 1, None), Forwarded(TOPIC, 1, 1, (1, 1, 0)), Forwarded(TOPIC, 2, 2, None))
+    sent.run()
+    assert sorted(sent.relay.errors) == ["forwards of shard 0 to 1", "forwards of shard 0 to 2"]
+    sent.received[1] = {0: (1, 1, 0)}
+    sent.run()
+    assert "offset 1 of shard 0" in str(sent.relay.errors["forwards of shard 0 to 1"])
+    sent.received[1] = {0: (1, 1, 1)}
+    assert sent.relay.behind() == 1
+    assert list(sent.relay.errors) == ["forwards of shard 0 to 2"]
+
+
+class GivesText(HandInput):
+    """Keeps no promise of its port."""
+
+    def read(self, shard: int, start: int, limit: int) -> Any:
+        return [(start, "a text")]
+
+
+def test_a_letter_that_could_not_be_made_stays_before_the_checkpoint_and_is_found_again() -> None:
+    sent = Sent(inputs=[GivesText(TOPIC)])
+    sent.frame(0, accepted())
+    sent.frame(0, Unreadable(TOPIC, 0, "undecodable", "?"))
+    with pytest.raises(TypeError):
+        sent.run()
+    sent.relay.flush()
+    assert sent.stored()[0] == 2
+    assert sent.letters() == []
+    sent.inputs = []
+    sent.run(sent.another())
+    assert [letter.position.offset for letter in sent.letters()] == [2]
 
 
 def test_an_input_that_raises_costs_a_dead_letter_its_bytes_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:

@@ -86,10 +86,17 @@ class FilesystemObjects(ObjectStore):
         if not self._swept:
             self._sweep()
             self._swept = True
-        path = self._incoming / f"{os.getpid()}-{secrets.token_hex(8)}"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return file, path
+        while True:
+            path = self._incoming / f"{os.getpid()}-{secrets.token_hex(8)}"
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)  # waits for a sweep at most, which holds it for a moment
+                if os.fstat(file).st_nlink:
+                    return file, path
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)  # another process swept it before it was locked
 
     def _publish(self, key: str, incoming: Path, target: Path) -> None:
         _make_folder(target.parent)

@@ -166,6 +166,10 @@ def _at(position: Position) -> ColumnElement[bool]:
 
 
 def _values(letter: CommandDeadLetter) -> dict[str, object]:
+    """The row of a letter. PostgreSQL's texts hold no NUL, so each stands as the six characters \\u0000, as in JSON.
+
+    That is not undone in reading, since the same six may stand there by themselves; the journal keeps what it was.
+    """
     position = letter.position
     return {
         "journal": position.journal,
@@ -173,7 +177,7 @@ def _values(letter: CommandDeadLetter) -> dict[str, object]:
         "log_offset": position.offset,
         "log_index": position.index,
         "time": letter.time,
-        **{name: getattr(letter, name) for name in _TEXTS},
+        **{name: getattr(letter, name).replace("\0", "\\u0000") for name in _TEXTS},
         "input_offset": letter.input_offset,
         "original": letter.original,
     }
