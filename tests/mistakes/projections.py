@@ -196,6 +196,34 @@ def test() -> None:
         pyright=None,
     ),
     Mistake(
+        name="integer_beyond_64_bits",
+        code="""\
+@account.decides
+def deposit(state: Account, command: Deposit) -> Deposited:
+    return Deposited(amount=command.amount)
+@account.evolves
+def deposited(state: Account, event: Deposited) -> Account:
+    return replace(state, balance=state.balance + event.amount)
+class Balance(Row):
+    account: Key[str]
+    balance: int
+balances = Projection("balances", rows=[Balance])
+@balances.on
+def up(event: Deposited, recorded: Recorded) -> Changes:
+    return put(Balance(account=recorded.id, balance=event.amount))
+def test() -> None:
+    project(balances, on(account.stream("a"), Deposited(amount=2**63)))
+""",
+        seen_by="kit",
+        message=(
+            "DomainError: up (integer_beyond_64_bits.py:11): table 'balance', column 'balance' takes no "
+            "9223372036854775808: an integer has 64 bits, from -9223372036854775808 to 9223372036854775807. Put a "
+            "limit on the command: `Annotated[int, Meta(le=...)]`"
+        ),
+        mypy=None,
+        pyright=None,
+    ),
+    Mistake(
         name="row_that_is_not_named",
         code="""\
 @account.decides

@@ -209,6 +209,32 @@ app = Application([Domain("bank", aggregates=[account])], [balances, totals])
         pyright=None,
     ),
     Mistake(
+        name="aggregate_in_the_place_of_a_domain",
+        code="""\
+app = Application([account])
+""",
+        seen_by="import",
+        message=(
+            "DomainError: application: domains has Aggregate 'account', and takes Domain only: it belongs in "
+            "`Domain(..., aggregates=[...])`"
+        ),
+        mypy='expected "Domain"',
+        pyright='cannot be assigned to parameter "domains"',
+    ),
+    Mistake(
+        name="one_aggregate_in_the_place_of_a_list",
+        code="""\
+bank = Domain("bank", aggregates=account)
+""",
+        seen_by="import",
+        message=(
+            "DomainError: domain 'bank': aggregates is Aggregate 'account', and must be a list of Aggregate: write "
+            "`aggregates=[...]`"
+        ),
+        mypy='expected "Sequence[Aggregate[Any, Any, Any]]"',
+        pyright='cannot be assigned to parameter "aggregates"',
+    ),
+    Mistake(
         name="personal_without_key_store",
         code="""\
 class Invited(AEvent):

@@ -17,7 +17,8 @@ SECONDS = 280
 
 def run(folder: Path, *command: str) -> str:
     """What a command prints; it must succeed, without anything of this checkout or its environment."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SHARDLOG", "VIRTUAL"))}
+    foreign = ("PYTHON", "SHARDLOG", "VIRTUAL", "MAKE", "MFLAGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     ran = subprocess.run(
         command, cwd=folder, env=kept, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
     )

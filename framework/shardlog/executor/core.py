@@ -140,14 +140,14 @@ class ExecutorCore:
         most = self.limits.frame_commands_max
         half = self.limits.entry_bytes_max
         name, channel, records, carries_sends = batch
-        next_offset = -1
+        entries, last = draft.entries, -1
         for offset, value in records:
-            if len(draft.entries) >= most or draft.bytes >= half:
+            if len(entries) >= most or draft.bytes >= half:
                 break
             decide(name, channel, offset, value, carries_sends)
-            next_offset = offset + 1
-        if next_offset >= 0:
-            self.state.inputs[name] = draft.moves[name] = next_offset
+            last = offset
+        if last >= 0:
+            self.state.inputs[name] = draft.moves[name] = last + 1
 
     def acknowledge(self, offset: int) -> list[Answer]:
         """The oldest pending frame stands in the log at this offset: its ids enter the windows, its answers may

@@ -31,7 +31,7 @@ from shardlog.executor.transaction import ShardTransaction
 from shardlog.executor.window import COUNTED_CHANNEL, window_key
 from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, is_command_id, uuid8
 from shardlog.model.context import Context
-from shardlog.model.messages import Command, Event
+from shardlog.model.messages import Command
 from shardlog.model.upcasting import as_events
 from shardlog.sharding import routing_key, shard_of
 from shardlog.snapshots.slot import Slot
@@ -117,11 +117,12 @@ class Decider:
         except NOT_DECODED as error:
             self._entries.unreadable(name, offset, "undecodable", str(error))
             return
-        if record.origin is not None and not carries_sends:
-            self._entries.unreadable(name, offset, "undecodable", "an origin is for what a relay carries: leave it out")
-            return
         key = None
-        if channel != "feeder" or record.origin is not None or not record.command_id:
+        if record.origin is not None or channel != "feeder" or not record.command_id:
+            if record.origin is not None and not carries_sends:
+                why = "an origin is for what a relay carries: leave it out"
+                self._entries.unreadable(name, offset, "undecodable", why)
+                return
             record = self._identified(record, name, offset)
             if record.origin is not None:
                 channel = MANAGER_CHANNEL
@@ -156,8 +157,8 @@ class Decider:
         try:
             if handler is None:
                 raise EngineRejection("unknown_command", self._unknown(record))
-            bucket = handler.category.buckets[hash(id) & BUCKET_MASK]
-            slot = bucket.get(id)
+            index = hash(id) & BUCKET_MASK
+            slot = handler.category.buckets[index].get(id)
             if slot is None and not self._is_ours(handler.category, decision):
                 return
             command = decision.command = self._command(record, handler)
@@ -166,7 +167,7 @@ class Decider:
             if handler.is_transaction:
                 self._transact(decision, handler, command)
             else:
-                self._single(decision, handler, command, bucket, slot)
+                self._single(decision, handler, command, index, slot)
         except EngineRejection as rejection:
             self._refused(decision, rejection)
         except Rejection as rejection:
@@ -205,11 +206,10 @@ class Decider:
             else:
                 self._entries.answered(decision.request, "invalid_command", f"a field of it is no text: {error}")
 
-    def _single(
-        self, decision: Decision, handler: Handler, command: Command, bucket: dict[str, Slot], slot: Slot | None
-    ) -> None:
-        """A command over one stream."""
+    def _single(self, decision: Decision, handler: Handler, command: Command, index: int, slot: Slot | None) -> None:
+        """A command over one stream, which is in the bucket of this index."""
         category, record = handler.category, decision.record
+        id, types = record.id, category.events
         if slot is None:
             version, state = 0, category.initial
         else:
@@ -223,21 +223,20 @@ class Decider:
                 f"{handler.decide.__name__} returned None and does not declare it (a forgotten `return`?)"
             )
         events: list[EventRecord] = []
-        for event in (result,) if isinstance(result, Event) else as_events(result):
+        for event in (result,) if type(result) in types else as_events(result):
             version += 1
-            written, event, type_, state = record_event(category, record.id, version, state, event)
+            written, event, type_, state = record_event(category, id, version, state, event)
             events.append(written)
             if decision.shown is not None:
                 decision.shown.append(event)
             if type_.managers:
-                decision.note(category.name, record.id, version, event, type_)
+                decision.note(category.name, id, version, event, type_)
         self._entries.accepted(decision, crc32(record.payload, handler.check), events, version if events else None)
         if events:
-            self._draft.undo.append((category, record.id, slot))
-            index = hash(record.id) & BUCKET_MASK
+            self._draft.undo.append((category, id, slot))
             if category.held.marks[index]:
-                category.held.overwritten[index].setdefault(record.id, slot)
-            bucket[record.id] = Slot(version, state)
+                category.held.overwritten[index].setdefault(id, slot)
+            category.buckets[index][id] = Slot(version, state)
 
     def _transact(self, decision: Decision, handler: Handler, command: Command) -> None:
         """A command over several streams of one routing key."""

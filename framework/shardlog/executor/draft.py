@@ -117,8 +117,10 @@ class Draft:
         return self.index - 1
 
     def body(self) -> list[bytes]:
-        """The frame's body in pieces: time, the inputs that move, entries."""
-        return frame_pieces(self.time, self.moves, self.entries)
+        """The frame's body in pieces: time, the inputs that move, entries. To be asked for once: the entries are let go
+        of, so that their memory serves the next frame while this one waits to be acknowledged."""
+        entries, self.entries = self.entries, []
+        return frame_pieces(self.time, self.moves, entries)
 
     def undo_writes(self) -> None:
         """Put every stream back to what it was before this frame."""

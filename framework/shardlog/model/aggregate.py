@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from shardlog.errors import DomainError, InvalidId
 from shardlog.ids import check_stream_id
 from shardlog.model import completeness
+from shardlog.model.given import check_class, check_name
 from shardlog.model.message_checks import check_message
 from shardlog.model.messages import Command, Event, Message, State
 from shardlog.model.names import closest, show, snake_case
@@ -95,13 +96,21 @@ class Aggregate(Generic[S, C, E]):
         routing_parts: int | None = None,
         rejects: type[StrEnum] | None = None,
     ) -> None:
+        check_name("aggregate", category)
         if not _CATEGORY.fullmatch(category):
             near = snake_case(re.sub("[^A-Za-z0-9]", "_", category)).strip("_")
             raise DomainError(f"aggregate {category!r}: a category is snake case, like {near or 'account'!r}")
-        if routing_parts is not None and routing_parts < 1:
+        owner = f"aggregate {category!r}"
+        if routing_parts is not None and (type(routing_parts) is not int or routing_parts < 1):
             raise DomainError(
-                f"aggregate {category!r}: routing_parts={routing_parts}, and must be 1 or more; None for the whole id"
+                f"{owner}: routing_parts={routing_parts!r}, and must be an int, 1 or more; None for the whole id"
             )
+        if rejects is not None:
+            check_class(StrEnum, rejects, owner, "rejects")
+        if commands is not None:
+            check_class(Command, commands, owner, "commands")
+        if events is not None:
+            check_class(Event, events, owner, "events")
         check_initial(category, initial)
         check_message(type(initial))
         self.category: Final = category

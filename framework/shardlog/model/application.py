@@ -10,6 +10,7 @@ from shardlog.errors import DomainError
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.application_checks import problems
 from shardlog.model.domain import Domain
+from shardlog.model.given import check_each
 from shardlog.model.message_checks import holds_personal
 from shardlog.model.messages import Event
 from shardlog.model.names import listed
@@ -28,10 +29,12 @@ class Application:
     def __init__(
         self, domains: Sequence[Domain], projections: Sequence[Projection] = (), has_key_store: bool = False
     ) -> None:
+        domains = check_each(Domain, domains, "application", "domains")
+        projections = check_each(Projection, projections, "application", "projections")
         found = problems(domains, projections, has_key_store)
         if found:
             raise DomainError(f"the application has {len(found)} problem(s):\n{listed(found)}")
-        self.domains: Final = tuple(domains)
+        self.domains: Final = domains
         self.aggregates: Final[Mapping[str, Aggregate[Any, Any, Any]]] = MappingProxyType(
             {category: aggregate for domain in domains for category, aggregate in domain.aggregates.items()}
         )

@@ -9,6 +9,7 @@ from typing import Final, Generic, TypeAlias, TypeVar, get_args, get_origin
 import msgspec
 
 from shardlog.errors import DomainError
+from shardlog.model.given import check_name
 from shardlog.model.listening import register_on
 from shardlog.model.messages import Command, Event, Recorded
 from shardlog.model.names import show, where
@@ -60,6 +61,7 @@ class ProcessManager:
     """
 
     def __init__(self, name: str) -> None:
+        check_name("process manager", name)
         self.name: Final = name
         self._handlers: dict[type[Event], SendingHandler] = {}
         self._rejection_handlers: dict[type[Command], SendingHandler] = {}

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from shardlog.errors import DomainError
 from shardlog.model.changes import Changes
+from shardlog.model.given import check_each, check_each_class, check_name
 from shardlog.model.listening import register_on
 from shardlog.model.message_checks import check_message
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
@@ -42,14 +43,16 @@ class Projection:
     def __init__(
         self, name: str, *, rows: Sequence[type[Row]], version: int = 1, rejections: Sequence[str] = ()
     ) -> None:
-        if version < 1:
-            raise DomainError(f"projection {name!r}: version={version}, and must be 1 or more")
+        check_name("projection", name)
+        owner = f"projection {name!r}"
+        if type(version) is not int or version < 1:
+            raise DomainError(f"{owner}: version={version!r}, and must be an int, 1 or more")
         if isinstance(rejections, str):
-            raise DomainError(f"projection {name!r}: rejections={rejections!r}, and must be a tuple: ({rejections!r},)")
+            raise DomainError(f"{owner}: rejections={rejections!r}, and must be a tuple: ({rejections!r},)")
         self.name: Final = name
-        self.rows: Final = tuple(rows)
+        self.rows: Final = check_each_class(Row, rows, owner, "rows")
         self.version: Final = version
-        self.rejections: Final = tuple(rejections)
+        self.rejections: Final = check_each(str, rejections, owner, "rejections")
         self.rejection_handler: RejectionHandler | None = None
         self._handlers: dict[type[Event], EventHandler] = {}
         self.handlers: Final[Mapping[type[Event], EventHandler]] = MappingProxyType(self._handlers)

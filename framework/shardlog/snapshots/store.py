@@ -105,7 +105,7 @@ class ShardSnapshots:
             self._objects.delete(key.manifest)
             self._objects.delete(key.data)
             raise SnapshotFailed(
-                f"it was read back and deleted again, and the ones before it are kept: {error}"
+                f"what was written cannot be loaded; it was deleted again, and older ones are kept: {error}"
             ) from error
         self._unusable.discard(key)
         return snapshot.manifest

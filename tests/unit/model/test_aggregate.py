@@ -168,7 +168,7 @@ def test_an_event_has_one_evolve_and_one_upcaster() -> None:
     [
         ("Light", None, "a category is snake case, like 'light'"),
         ("street-light", None, "a category is snake case, like 'street_light'"),
-        ("light", 0, "routing_parts=0, and must be 1 or more"),
+        ("light", 0, "routing_parts=0, and must be an int, 1 or more"),
     ],
 )
 def test_a_category_and_its_routing_are_checked(category: str, routing_parts: int | None, message: str) -> None:

@@ -11,12 +11,13 @@ from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 from uuid import UUID
 
 import msgspec
 
 from shardlog.errors import CheckpointMoved, Diverged, RowsRefused, TableMismatch
+from shardlog.model.integers import why_beyond
 from shardlog.model.messages import Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
@@ -35,7 +36,6 @@ from shardlog.ports.rows import Column, Kind, Number, TableShape, exact_sum, tab
 
 Values: TypeAlias = tuple[object, ...]
 Version: TypeAlias = tuple[str, int]
-INTEGER_BITS = 63
 _TYPES: dict[Kind, tuple[type, ...]] = {
     "boolean": (bool,),
     "integer": (int,),
@@ -107,6 +107,9 @@ class _Table:
         for column, value in zip(self.shape.columns, row, strict=True):
             if not _fits(column, value):
                 raise RowsRefused(f"table {self.name!r}, column {column.name!r} takes no {value!r} ({column.kind})")
+            beyond = why_beyond(self.name, column.name, value) if _is_integer(value, column) else None
+            if beyond is not None:
+                raise RowsRefused(beyond)
         self.rows[self._key_of(row)] = row
 
     def _key_of(self, row: Values) -> Values:
@@ -228,9 +231,11 @@ def _fits(column: Column, value: object) -> bool:
         return column.nullable
     if column.kind == "json":
         return _is_json(value)
-    if not isinstance(value, _TYPES[column.kind]):
-        return False
-    return not (isinstance(value, int) and column.kind == "integer") or value.bit_length() <= INTEGER_BITS
+    return isinstance(value, _TYPES[column.kind])
+
+
+def _is_integer(value: object, column: Column) -> TypeGuard[int]:
+    return column.kind == "integer" and isinstance(value, int)
 
 
 def _is_json(value: object) -> bool:

@@ -13,6 +13,8 @@ from shardlog.model.messages import Message
 from shardlog.model.names import listed
 from shardlog.testing.kit.type_text import HAS_DEFAULT, field_types, reads
 
+__tracebackhide__ = True
+
 Fields: TypeAlias = dict[str, str]
 Contract: TypeAlias = dict[str, dict[str, dict[str, Fields]]]
 """By category, then `events` or `commands`, then wire name (of events with the version): the fields and their types.

@@ -20,6 +20,8 @@ from shardlog.testing.kit.loading import KitTransaction
 from shardlog.testing.kit.purity import Kind, purely
 from shardlog.testing.kit.world import AnyAggregate, AnyStream, Request, World, must_be_complete
 
+__tracebackhide__ = True
+
 
 class Decided(msgspec.Struct, frozen=True):
     """What came of a command: the new events by stream, or why it was refused."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import CodeType, TracebackType
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,8 @@ from shardlog.model.messages import Command, State
 from shardlog.testing.kit.executing import execute
 from shardlog.testing.kit.strategies import values_of
 from shardlog.testing.kit.world import Request, World
+
+__tracebackhide__ = True
 
 S = TypeVar("S", bound=State)
 
@@ -34,12 +37,23 @@ def explore(
     commands: st.SearchStrategy[Command] = st.one_of([values_of(c, ids) for c in aggregate.commands_by_name.values()])
     sequences = st.lists(st.tuples(st.sampled_from(ids), commands), max_size=commands_max)
 
-    @settings(max_examples=runs, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-    @hypothesis_given(sequences)
     def run(sequence: list[tuple[str, Command]]) -> None:
         _run(aggregate, ids, sequence, invariant)
 
-    run()
+    limits = settings(max_examples=runs, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    try:
+        limits(hypothesis_given(sequences)(run))()
+    except Exception as error:
+        error.with_traceback(_lines_from(run.__code__, error.__traceback__))
+        raise
+
+
+def _lines_from(code: CodeType, lines: TracebackType | None) -> TracebackType | None:
+    """The lines of a failure from this function on: those that hypothesis makes up around it cannot be hidden."""
+    line = lines
+    while line is not None and line.tb_frame.f_code is not code:
+        line = line.tb_next
+    return line or lines
 
 
 def _run(

@@ -17,6 +17,8 @@ from shardlog.testing.kit.executing import Decided, execute
 from shardlog.testing.kit.round_trip import erased
 from shardlog.testing.kit.world import Request, World
 
+__tracebackhide__ = True
+
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command, default=Command)
 E = TypeVar("E", bound=Event, default=Event)

@@ -13,6 +13,8 @@ from shardlog.model.transaction import Loaded
 from shardlog.model.upcasting import as_events
 from shardlog.testing.kit.world import AnyStream, World
 
+__tracebackhide__ = True
+
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command)
 E = TypeVar("E", bound=Event)

@@ -16,8 +16,11 @@ from shardlog.model.upcasting import upcast
 from shardlog.testing.kit.given import History
 from shardlog.testing.kit.purity import Kind, purely
 from shardlog.testing.kit.round_trip import round_trip
+from shardlog.testing.kit.row_integers import check_said, check_sums
 from shardlog.testing.kit.row_writers import RowWriters
 from shardlog.testing.kit.world import AnyStream, Happened, Refused, World
+
+__tracebackhide__ = True
 
 Key = tuple[object, ...]
 
@@ -82,7 +85,10 @@ class Projected:
                     f"{where(handler)} changed nothing: there was no {row_type.__name__}{key} to update. "
                     "`put` it first, or use `increment`, which inserts."
                 )
+            check_said(row_type, key, change, handler)
             self._write(self._rows[row_type], row_type, key, change)
+            if key in self._rows[row_type]:
+                check_sums(self._rows[row_type][key], handler)
 
     def _must_be_declared(self, row_type: type[Row]) -> None:
         if row_type not in self._rows:

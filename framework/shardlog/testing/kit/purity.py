@@ -20,6 +20,8 @@ from shardlog.model.aggregate import Aggregate
 from shardlog.model.changes import increment, put, remove, update
 from shardlog.model.names import where
 
+__tracebackhide__ = True
+
 P = ParamSpec("P")
 R = TypeVar("R")
 

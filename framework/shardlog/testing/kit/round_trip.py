@@ -10,6 +10,8 @@ from shardlog.codec.json import decoder, encode, encode_state
 from shardlog.errors import DomainError
 from shardlog.model.messages import Event, Message, State
 
+__tracebackhide__ = True
+
 M = TypeVar("M", bound=Message)
 Ev = TypeVar("Ev", bound=Event)
 

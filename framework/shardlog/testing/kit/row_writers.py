@@ -9,6 +9,8 @@ from shardlog.model.changes import Change, Increment
 from shardlog.model.messages import Row
 from shardlog.testing.kit.world import AnyStream
 
+__tracebackhide__ = True
+
 
 class _Write(msgspec.Struct, frozen=True):
     verb: str

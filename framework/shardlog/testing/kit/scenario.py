@@ -24,6 +24,8 @@ from shardlog.testing.kit.projecting import Projected
 from shardlog.testing.kit.purity import Kind, purely
 from shardlog.testing.kit.world import AnyStream, Happened, Request, World
 
+__tracebackhide__ = True
+
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command)
 E = TypeVar("E", bound=Event)

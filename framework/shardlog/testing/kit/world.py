@@ -19,6 +19,8 @@ from shardlog.model.upcasting import upcast
 from shardlog.testing.kit.purity import Kind, purely
 from shardlog.testing.kit.round_trip import round_trip
 
+__tracebackhide__ = True
+
 S = TypeVar("S", bound=State)
 AnyStream = Stream[Any, Any, Any]
 AnyAggregate = Aggregate[Any, Any, Any]
