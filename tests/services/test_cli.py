@@ -18,7 +18,7 @@ from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.cli.exit_codes import ExitCode
 from shardlog.sharding import shard_of
-from tests.services.command_line import fill, open_engine, running, shardlog
+from tests.services.command_line import SETTINGS, fill, open_engine, running, shardlog
 
 SHARD = shard_of("l1", 2)
 """Where ada is."""
@@ -85,6 +85,33 @@ def test_config_checks_the_application_too(folder: Path) -> None:
     said = shardlog(folder, "config", "--check")
     assert said.code == ExitCode.CONFIGURATION
     assert "did you mean 'banking'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("SHARDLOG_JOURNAL_SHARDS", "3", "the journal's number of shards: 2 there, 3 at hand"),
+        ("SHARDLOG_GATEWAY_HOST", "0.0.0.0", "host '0.0.0.0' can be reached from elsewhere"),
+    ],
+)
+def test_config_checks_the_journal_that_is_there_and_who_may_connect(
+    name: str, value: str, message: str, filled: Path
+) -> None:
+    said = shardlog(filled, "config", "--check", **{name: value})
+    assert (said.code, said.out) == (ExitCode.CONFIGURATION, "")
+    assert message in said.err
+    assert shardlog(filled, "config", **{name: value}).code == ExitCode.OK
+
+
+def test_config_lets_others_connect_where_that_is_said(filled: Path) -> None:
+    remote = {"SHARDLOG_GATEWAY_HOST": "0.0.0.0", "SHARDLOG_GATEWAY_ALLOW_REMOTE": "true"}
+    assert shardlog(filled, "config", "--check", **remote).code == ExitCode.OK
+
+
+def test_config_makes_no_journal_where_it_checks(tmp_path: Path) -> None:
+    (tmp_path / "shardlog.toml").write_text(SETTINGS)
+    assert shardlog(tmp_path, "config", "--check").code == ExitCode.OK
+    assert not (tmp_path / "journal").exists()
 
 
 def test_a_limit_of_the_file_is_obeyed_by_a_running_engine(folder: Path) -> None:
@@ -171,6 +198,14 @@ def test_stream_ends_at_a_version_a_time_or_a_token(filled: Path) -> None:
     before_the_third = datetime.fromisoformat(steps[2]["time"]) - timedelta(microseconds=1)
     for at in ("2", steps[1]["token"], steps[1]["time"], before_the_third.isoformat()):
         assert shardlog(filled, "stream", "account/l1:ada", "--json", "--at", at).lines == steps[:2]
+
+
+def test_stream_says_where_a_stream_stands_that_does_not_reach_the_version(filled: Path) -> None:
+    assert shardlog(filled, "stream", "account/l1:ada", "--at", "4").code == ExitCode.OK
+    said = shardlog(filled, "stream", "account/l1:ada", "--json", "--at", "99")
+    assert said.code == ExitCode.USAGE
+    assert len(said.lines) == 4
+    assert said.err == "shardlog: account/l1:ada stands at version 4, and has no version 99\n"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,25 @@ def test_a_new_repository_passes_its_tests_and_its_demo_with_the_built_wheel(tmp
     assert "chair: refused, out_of_stock: 2 are in stock: ship fewer, or receive some first" in demo
     assert demo.splitlines()[-1].split() == ["lamp", "3", "2"]
     assert "the settings hold: 1 aggregate(s), 1 projection(s), 4 shards" in run(repository, "make", "check")
+
+
+@pytest.mark.timeout(SECONDS)
+def test_a_repository_that_a_checkout_makes_has_its_wheel(tmp_path: Path) -> None:
+    said = shardlog(tmp_path, "new", "corner_shop")
+    assert said.code == ExitCode.OK
+    repository = tmp_path / "corner_shop"
+    (wheel,) = (repository / "wheels").iterdir()
+    assert wheel.name == f"shardlog-{version('shardlog')}-py3-none-any.whl"
+    assert f"shardlog[http]=={version('shardlog')}" in (repository / "pyproject.toml").read_text()
+    assert "--find-links wheels" in (repository / "Makefile").read_text()
+
+
+def test_where_no_wheel_can_be_built_the_command_is_told_that_does(tmp_path: Path) -> None:
+    said = shardlog(tmp_path, "new", "shop", PIP_NO_INDEX="1", PIP_NO_CACHE_DIR="1", PIP_FIND_LINKS="")
+    assert said.code == ExitCode.OK
+    assert "could be built (" in said.err
+    assert f"before `make`, run: {sys.executable} -m pip wheel" in said.err
+    assert (tmp_path / "shop" / "Makefile").exists()
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:

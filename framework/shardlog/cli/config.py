@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 @click.command("config")
-@click.option("--check", is_flag=True, help="Say only whether the settings and the application that they name hold.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Say only whether the settings hold, with the application that they name and the journal that is there.",
+)
 @settings_option
 @json_option
 def command(check: bool, settings: Path | None, as_json: bool) -> None:
@@ -25,7 +29,10 @@ def command(check: bool, settings: Path | None, as_json: bool) -> None:
     them is wrong.
     """
     if check:
+        from shardlog.wiring.checking import check_surroundings
+
         loaded, application = load_with_application(settings)
+        check_surroundings(loaded.settings, application)
         sizes = f"{len(application.aggregates)} aggregate(s), {len(application.projections)} projection(s)"
         if as_json:
             say_json({"aggregates": sorted(application.aggregates), "projections": sorted(application.projections)})

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import keyword
 import re
-import shutil
-from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
-SUFFIX = ".template"
-RENAMED = {"gitignore": ".gitignore"}
+from shardlog.cli.template_files import template_files
+
 WHEELS = "wheels"
-_TAKEN = frozenset({"shardlog", "domain", "projections", "tests", "demo", "item", "stock", "messages"})
 _is_wheel = re.compile(r"shardlog-(?P<version>[^-]+)-.*\.whl").fullmatch
-
-
-class TemplateFile(NamedTuple):
-    """A file to be made. path: from the repository's root."""
-
-    path: Path
-    text: str
 
 
 @click.command("new")
@@ -38,14 +24,17 @@ class TemplateFile(NamedTuple):
     "wheel",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="WHEEL",
-    help="Install shardlog from this wheel, which is copied into the repository, and not from the registry.",
+    help="Install shardlog from this wheel, which is copied into the repository.  "
+    "[default: that of the checkout or wheel that this shardlog is installed from; else the registry's]",
 )
 def command(name: str, directory: Path | None, wheel: Path | None) -> None:
     """Make a repository for a domain NAME: an aggregate, a projection, their tests, a demo, a Makefile.
 
     NAME is a Python name in snake case, like shop; it becomes domain/NAME and projections/NAME. `make demo` and `make
-    test` pass in the new repository.
+    test` pass in the new repository. Where this shardlog is installed from a checkout, its wheel is built with pip.
     """
+    from shardlog.cli.own_wheel import installed_from
+
     _check_name(name)
     root = directory or Path(name)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -53,34 +42,14 @@ def command(name: str, directory: Path | None, wheel: Path | None) -> None:
             f"{root} holds files, and nothing is written over: name another one", param_hint="--directory"
         )
     found = version("shardlog") if wheel is None else _version(wheel)
-    for file in template_files(_values(name, found, wheel is not None)):
+    source = installed_from() if wheel is None else wheel
+    for file in template_files(_values(name, found, source is not None)):
         path = root / str(file.path).replace("NAME", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file.text, "utf-8")
-    if wheel is not None:
-        (root / WHEELS).mkdir()
-        shutil.copy(wheel, root / WHEELS)
+    if source is not None:
+        _put_wheel(source, root)
     click.echo(f"{root}: a repository for the domain {name}. Go on there with: make demo, make test")
-
-
-def template_files(values: Mapping[str, str]) -> Iterator[TemplateFile]:
-    """All files, with the values in their places."""
-    root = files("shardlog.cli").joinpath("templates")
-    for parts, template in _walk(root, ()):
-        text = template.read_text("utf-8")
-        for key, value in values.items():
-            text = text.replace("{{" + key + "}}", value)
-        *folders, last = parts
-        name = last.removesuffix(SUFFIX)
-        yield TemplateFile(Path(*folders, RENAMED.get(name, name)), text)
-
-
-def _walk(folder: Traversable, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Traversable]]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _walk(entry, (*parts, entry.name))
-        elif entry.name.endswith(SUFFIX):
-            yield (*parts, entry.name), entry
 
 
 def _values(name: str, found: str, is_wheel: bool) -> dict[str, str]:
@@ -95,14 +64,21 @@ def _values(name: str, found: str, is_wheel: bool) -> dict[str, str]:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
-        raise click.BadParameter(
-            f"{name!r} is no name for a domain: write it in snake case, as in shop", param_hint="NAME"
-        )
-    if name in _TAKEN:
-        raise click.BadParameter(
-            f"{name!r} is a name that the repository itself needs: take another", param_hint="NAME"
-        )
+    from shardlog.cli.reserved_names import why_not
+
+    if why := why_not(name):
+        raise click.BadParameter(f"{name!r} {why}", param_hint="NAME")
+
+
+def _put_wheel(source: Path, root: Path) -> None:
+    from shardlog.cli.own_wheel import WheelNotBuilt, put_wheel
+
+    try:
+        put_wheel(source, root / WHEELS)
+    except WheelNotBuilt as error:
+        click.echo(f"shardlog: {error}", err=True)
+    else:
+        click.echo(f"shardlog: it is installed there from {WHEELS}/, with the wheel of {source}", err=True)
 
 
 def _version(wheel: Path) -> str:

@@ -54,7 +54,12 @@ def command(
     """
     from shardlog.ids import uuid7
 
-    command_id = command_id or uuid7(time.time_ns() // 1000, os.urandom(10))
+    if command_id is None:
+        command_id = uuid7(time.time_ns() // 1000, os.urandom(10))
+    elif not command_id:
+        raise click.BadParameter(
+            "it is empty: give the id, or leave the option out for a fresh one", param_hint="--command-id"
+        )
     headers = {
         "content-type": "application/json",
         "idempotency-key": command_id,

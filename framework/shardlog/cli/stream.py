@@ -32,7 +32,7 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
     """Show the stream CATEGORY/ID: its events, and the state after each.
 
     The application replays it, by its upcasters and evolve; a server may run meanwhile. With --json an event is a line.
-    Exits with 2 where the stream has no events there.
+    Exits with 2 where the stream has no events, or does not reach the version.
 
     \b
     shardlog stream account/acme:001 --at 17
@@ -58,6 +58,9 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
                 _say(step, as_json)
     if not history.version:
         click.echo(f"shardlog: {stream} has no events", err=True)
+        return ExitCode.USAGE
+    if isinstance(at, int) and at > history.version:
+        click.echo(f"shardlog: {stream} stands at version {history.version}, and has no version {at}", err=True)
         return ExitCode.USAGE
     return ExitCode.OK
 

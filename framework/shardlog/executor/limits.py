@@ -73,8 +73,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
                 f"({self.back_off_max_ms})"
             )
         if self.command_bytes_max + REFUSAL_BYTES > self.entry_bytes_max:
-            raise ConfigurationError(
-                f"executor setting command_bytes_max is {self.command_bytes_max}, and an entry takes "
-                f"{self.entry_bytes_max} bytes, half of frame_bytes_max ({self.frame_bytes_max}): lower it to "
-                f"{max(0, self.entry_bytes_max - REFUSAL_BYTES)}, or raise frame_bytes_max"
-            )
+            raise ConfigurationError(self._command_beyond_frame())
+
+    def _command_beyond_frame(self) -> str:
+        least = 2 * (self.command_bytes_max + REFUSAL_BYTES) + FRAME_OVERHEAD_BYTES
+        most = self.entry_bytes_max - REFUSAL_BYTES
+        lower = f"lower it to {most}, or " if most > 0 else ""
+        return (
+            f"executor setting command_bytes_max is {self.command_bytes_max}, and does not fit frame_bytes_max "
+            f"({self.frame_bytes_max}), half of which must hold a command and its refusal: {lower}raise "
+            f"frame_bytes_max to {least}"
+        )

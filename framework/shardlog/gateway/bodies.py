@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from starlette.types import Receive
 
 from shardlog.gateway.heads import CONTENT_LENGTH
@@ -28,6 +29,37 @@ async def read_body(receive: Receive, head: Mapping[bytes, bytes], bytes_max: in
     if len(body) > bytes_max:
         raise _too_large(len(body), bytes_max)
     return body
+
+
+def check_json(body: bytes) -> None:
+    """Raises RequestRefused (400) for a body that is no JSON, by what is wrong with the body alone."""
+    if not body.strip():
+        raise RequestRefused(
+            400, "invalid_command", "the body is empty: send the command as a JSON object, {} at least"
+        )
+    try:
+        body.decode()
+        msgspec.json.decode(body)
+    except UnicodeDecodeError as error:
+        why = f"{error.reason} (byte {error.start} of it)"
+    except msgspec.ValidationError:
+        return  # JSON with a number that no field takes: what refused the command said so
+    except msgspec.DecodeError as error:
+        why = _in_words(str(error))
+    except RecursionError:
+        raise RequestRefused(400, "invalid_command", "the body is nested too deeply (nesting_max)") from None
+    else:
+        return
+    raise RequestRefused(400, "invalid_command", f"the body is no JSON: {why}")
+
+
+def _in_words(said: str) -> str:
+    """What msgspec says of malformed JSON, for somebody who sees the body alone."""
+    if said == "Input data was truncated":
+        return r"it ends too early, or has half of an escape such as \ud83d\ude00"
+    if "trailing characters" in said:
+        return "more follows behind its value"  # the offset that msgspec names is one too far
+    return said.removeprefix("JSON is malformed: ").replace(")", " of it)")
 
 
 async def _pieces(receive: Receive, message: dict[str, object], bytes_max: int) -> list[bytes]:

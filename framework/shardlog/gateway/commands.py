@@ -14,10 +14,10 @@ from shardlog.executor.requests import RECORD_FORMAT, CommandRecord, Request
 from shardlog.executor.sinks import LoopSink
 from shardlog.gateway import heads
 from shardlog.gateway.answers import of_command, respond
-from shardlog.gateway.bodies import ClientGone, read_body
+from shardlog.gateway.bodies import ClientGone, check_json, read_body
 from shardlog.gateway.engine import Engine
 from shardlog.ids import uuid7
-from shardlog.model.outcomes import CommandUnavailable, Outcome
+from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
 
 CHANNEL = "http"
 _JSON = (b"application/json",)
@@ -38,7 +38,7 @@ class CommandRoute:
         self._answer_ms = answer_ms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises RequestRefused for one that cannot be read."""
+        """Serve one request. Raises RequestRefused for one that cannot be read, or whose body is no JSON."""
         head = heads.read_head(scope["headers"])
         heads.check_media_type(head, _JSON)
         try:
@@ -46,7 +46,10 @@ class CommandRoute:
         except ClientGone:
             return
         record = _record(scope["path_params"], head, body)
-        await respond(send, of_command(await self._outcome(record)))
+        outcome = await self._outcome(record)
+        if isinstance(outcome, CommandRejected) and outcome.code == "invalid_command":
+            check_json(body)  # now, so that nothing is decoded twice that is taken
+        await respond(send, of_command(outcome))
 
     async def _outcome(self, record: CommandRecord) -> Outcome:
         loop = asyncio.get_running_loop()

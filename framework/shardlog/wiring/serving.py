@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from shardlog.errors import ConfigurationError
+from shardlog.wiring.checking import refuse_remote
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.http_server import HttpServer, loop_factory
 from shardlog.wiring.settings import Settings
@@ -48,18 +48,6 @@ def serve(settings: Settings, announce: Callable[[Listening], None]) -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             hosts = None if allow_remote else LOOPBACK_HOSTS
             runner.run(_serve(engine, settings, listener, hosts, lambda: announce(address)))
-
-
-def refuse_remote(host: str) -> None:
-    """Raises ConfigurationError for a host that others could reach."""
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    if host != "localhost":
-        raise ConfigurationError(
-            f"host {host!r} can be reached from elsewhere, and there is no authentication: take 127.0.0.1, or allow it "
-            "with --allow-remote in a network of which you trust every member"
-        )
 
 
 @contextlib.contextmanager

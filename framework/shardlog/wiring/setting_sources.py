@@ -6,6 +6,7 @@ What is wrong is named with its place and with what is allowed, all of it at onc
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,10 @@ FILE_VARIABLE = PREFIX + "SETTINGS"
 """Names the file, where no argument does."""
 CLIENT_VARIABLES = frozenset({PREFIX + "URL"})
 """What commands that call a server take from the environment beside settings."""
+
+
+_is_grouped = re.compile(r"[0-9]{1,3}(_[0-9]{3})+").fullmatch
+"""Underscores stand between groups of three digits: a slip like 4_0 is no 40."""
 
 
 class _Given(NamedTuple):
@@ -135,7 +140,9 @@ def _parsed(text: str, hint: Any) -> object:
     """A variable's text as a value of this type, where it can be one; lists are parted by commas."""
     if isinstance(msgspec.inspect.type_info(hint), msgspec.inspect.VarTupleType):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    plain = text.strip().replace("_", "") if text.strip().replace("_", "").isdecimal() else text.strip()
+    plain = text.strip()
+    if "_" in plain and _is_grouped(plain):
+        plain = plain.replace("_", "")
     try:
         return msgspec.convert(plain, hint, strict=False)
     except msgspec.ValidationError:

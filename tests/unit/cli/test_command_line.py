@@ -112,6 +112,13 @@ def test_the_script_for_a_shell_is_printed(shell: str, capsys: pytest.CaptureFix
         (["new", "Shop"], "'Shop' is no name for a domain"),
         (["new", "class"], "'class' is no name for a domain"),
         (["new", "tests"], "'tests' is a name that the repository itself needs"),
+        (["new", "messages"], "'messages' is a name that the repository itself needs"),
+        (["new", "stock"], "'stock' is a name that the repository itself needs"),
+        (["new", "given"], "'given' is a name that the repository itself needs"),
+        (["new", "json"], "'json' is a name that Python itself has"),
+        (["new", "list"], "'list' is a name that Python itself has"),
+        (["new", "msgspec"], "'msgspec' is a package that shardlog needs"),
+        (["new", "shop_"], "'shop_' is no name for a domain"),
         (["inspect", "one"], "'one' is not a valid integer"),
     ],
 )

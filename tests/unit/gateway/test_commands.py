@@ -149,6 +149,31 @@ def test_a_body_that_is_no_such_command_is_refused(client: httpx.Client, jar_id:
     assert client.get(f"/v1/streams/jar/{jar_id}").json()["version"] == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "the body is empty: send the command as a JSON object, {} at least"),
+        (b" \n", "the body is empty: send the command as a JSON object, {} at least"),
+        (b"{", "the body is no JSON: it ends too early, or has half of an escape such as \\ud83d\\ude00"),
+        (b"beans", "the body is no JSON: invalid character (byte 0 of it)"),
+        (b'{"beans":1,}', "the body is no JSON: trailing comma in object (byte 11 of it)"),
+        (b'{"beans":1}{', "the body is no JSON: more follows behind its value"),
+        (b'{"beans":"\xff"}', "the body is no JSON: invalid start byte (byte 10 of it)"),
+        (b"[" * 1_900, "the body is nested too deeply (nesting_max)"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_by_its_own_bytes(
+    client: httpx.Client, jar_id: str, body: bytes, said: str
+) -> None:
+    response = client.post(f"/v1/streams/jar/{jar_id}/add", content=body, headers=JSON)
+    assert refused(response, 400, "invalid_command")["detail"] == said
+
+
+def test_a_body_of_json_is_told_by_what_the_command_lacks(client: httpx.Client, jar_id: str) -> None:
+    problem = refused(send(client, jar_id, body={"peas": 1}), 400, "invalid_command")
+    assert str(problem["detail"]).startswith("jar/add: ")
+
+
 @pytest.mark.parametrize("id", ["%2E%2E", "a%20b", "%00", "a%0A", "%ff", "a:", ":", "x" * 201, "a%3Fb"])
 def test_an_id_that_is_none_is_refused(client: httpx.Client, id: str) -> None:
     url = httpx.URL(str(client.base_url), raw_path=f"/v1/streams/jar/{id}/add".encode())

@@ -83,6 +83,13 @@ def test_where_no_answer_comes_it_says_how_to_ask_again(send: Run) -> None:
     assert "--command-id order-17" in err
 
 
+def test_an_empty_command_id_is_a_usage_error(send: Run, jar_id: str, client: httpx.Client) -> None:
+    code, _, err = send("jar", jar_id, "add", "--command-id", "")
+    assert code == 2
+    assert "it is empty" in err
+    assert client.get(f"/v1/streams/jar/{jar_id}").json()["version"] == 0
+
+
 @pytest.mark.parametrize("url", ["ftp://localhost", "localhost:8420", "https://localhost"])
 def test_an_address_that_is_none_is_a_usage_error(send: Run, url: str) -> None:
     assert send("jar", "a", "add", "--url", url)[0] == 2

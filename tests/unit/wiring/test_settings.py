@@ -130,7 +130,11 @@ def test_no_two_settings_have_one_variable() -> None:
             "[executor]\nback_off_min_ms = 9_000\n",
             "shardlog.toml: executor setting back_off_min_ms is 9000, and must not exceed back_off_max_ms (5000)",
         ),
-        ("[executor]\nframe_bytes_max = 1000\n", "raise frame_bytes_max"),
+        (
+            "[executor]\nframe_bytes_max = 1000\ncommand_bytes_max = 200_000\n",
+            "must hold a command and its refusal: raise frame_bytes_max to 417408",
+        ),
+        ("[executor]\nframe_bytes_max = 417_407\ncommand_bytes_max = 200_000\n", "lower it to 199999, or raise"),
         ("[application\n", "is not TOML"),
     ],
 )
@@ -138,6 +142,11 @@ def test_a_wrong_setting_of_the_file_is_named(tmp_path: Path, text: str, message
     said = refused(text, tmp_path)
     assert message in said
     assert "shardlog.toml" in said
+
+
+def test_the_least_frame_that_is_named_is_taken_with_the_command(tmp_path: Path) -> None:
+    path = written(tmp_path, "[executor]\nframe_bytes_max = 417_408\ncommand_bytes_max = 200_000\n")
+    assert load(path, {}).settings.executor.command_bytes_max == 200_000
 
 
 @pytest.mark.parametrize(
@@ -155,6 +164,8 @@ def test_a_wrong_setting_of_the_file_is_named(tmp_path: Path, text: str, message
             "environment SHARDLOG_JOURNAL_SHARDS is '', and must be an integer, 1 to 10_000",
         ),
         ("SHARDLOG_JOURNAL_SHARDS", "4.5", "is '4.5', and must be an integer, 1 to 10_000"),
+        ("SHARDLOG_JOURNAL_SHARDS", "4_0", "is '4_0', and must be an integer, 1 to 10_000"),
+        ("SHARDLOG_JOURNAL_SHARDS", "1000_000", "is '1000_000', and must be an integer, 1 to 10_000"),
         ("SHARDLOG_GATEWAY_ALLOW_REMOTE", "maybe", "is 'maybe', and must be true or false"),
         ("SHARDLOG_APPLICATION_DOMAINS", "banking", "and must be a list of references, each 'module:name'"),
         (
