@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from functools import lru_cache
 
 from shardlog.errors import InvalidId
 
@@ -22,8 +23,9 @@ _uuid7 = re.compile(
 ).fullmatch
 
 
+@lru_cache(maxsize=1 << 14)
 def is_stream_id(id: str) -> bool:
-    """Whether the text is a stream id."""
+    """Whether the text is a stream id. Remembered, since a transaction names the same few streams again and again."""
     return len(id) <= STREAM_ID_CHARACTERS_MAX and _stream_id(id) is not None
 
 

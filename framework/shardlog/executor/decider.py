@@ -215,7 +215,7 @@ class Decider:
         else:
             version, state = slot.version, slot.state
         if handler.wants_context:
-            result = handler.decide(state, command, self._context(record, version))
+            result = handler.decide(state, command, self._context(decision, version))
         else:
             result = handler.decide(state, command)
         if result is None and not handler.returns_nothing:
@@ -240,26 +240,23 @@ class Decider:
 
     def _transact(self, decision: Decision, handler: Handler, command: Command) -> None:
         """A command over several streams of one routing key."""
-        id, category = decision.record.id, handler.category
-        slot = category.slot(id)
-        context = self._context(decision.record, 0 if slot is None else slot.version)
-        transaction = ShardTransaction(self._state.registry, category, id, context, decision)
+        transaction = ShardTransaction(self._state.registry, handler.category, decision, self._context)
         handler.decide(transaction, command)
         own = transaction.own
         check = crc32(decision.record.payload, handler.check)
         self._entries.accepted(decision, check, transaction.events, own.version if own.was_appended_to else None)
+        undo = self._draft.undo
         for loaded in transaction.touched.values():
             if loaded.was_appended_to:
-                index, held = hash(loaded.id) & BUCKET_MASK, loaded.category.held
-                bucket = loaded.category.buckets[index]
-                slot = bucket.get(loaded.id)
-                self._draft.undo.append((loaded.category, loaded.id, slot))
+                category, id, index, slot = loaded.category, loaded.id, loaded.index, loaded.slot
+                undo.append((category, id, slot))
+                held = category.held
                 if held.marks[index]:
-                    held.overwritten[index].setdefault(loaded.id, slot)
-                bucket[loaded.id] = Slot(loaded.version, loaded.state)
+                    held.overwritten[index].setdefault(id, slot)
+                category.buckets[index][id] = Slot(loaded.version, loaded.state)
 
-    def _context(self, record: CommandRecord, version: int) -> Context:
-        draft = self._draft
+    def _context(self, decision: Decision, version: int) -> Context:
+        draft, record = self._draft, decision.record
         time = instant(draft.time)
         place = b"%d,%d" % (draft.seq, len(draft.entries))
         return Context(
