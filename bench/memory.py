@@ -28,7 +28,7 @@ from shardlog.executor.limits import Limits
 from shardlog.executor.registry import Category
 from shardlog.executor.replay import Replay
 from shardlog.executor.state import Shard
-from shardlog.executor.window import Place, RequestWindow, window_key
+from shardlog.executor.window import RequestWindow, window_key
 from shardlog.journal.reader import FrameTaken, Reader
 
 FRAME_COMMANDS = 200
@@ -129,7 +129,7 @@ def window(directory: str, count: int) -> dict[str, float]:
         key = window_key("acme", "account", f"account-{number:07}", f"{number:032x}")
         frame, index = divmod(number, FRAME_COMMANDS)
         time_us = span_us * number // count
-        ids.add(key, Place(frame, index, number * 2_654_435_761 % 2**32), time_us)
+        ids.add(key, frame, index, number * 2_654_435_761 % 2**32, time_us)
         if index == FRAME_COMMANDS - 1:
             ids.frame_ended(time_us)
     grown = resident_bytes() - before

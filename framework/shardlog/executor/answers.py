@@ -33,15 +33,22 @@ class Answers:
     def deliver(self, answers: Iterable[Answer], offset: int) -> None:
         """Send the answers of the frame at `offset` to those who wait; one call a sink."""
         by_sink: dict[Sink, list[tuple[Any, Outcome | Found]]] = {}
+        token = f"{self._shard.journal}.{self._shard.number}.{offset}."
         for answer in answers:
             request = answer.request
-            by_sink.setdefault(request.sink, []).append((request.ticket, self._outcome(answer, offset)))
+            delivered = by_sink.get(request.sink)
+            if delivered is None:
+                delivered = by_sink[request.sink] = []
+            outcome: Outcome | Found
+            if isinstance(answer, AcceptedAnswer):
+                outcome = CommandAccepted(answer.events, answer.version, f"{token}{answer.last_index}")
+            else:
+                outcome = self._outcome(answer, offset)
+            delivered.append((request.ticket, outcome))
         for sink, delivered in by_sink.items():
             sink.deliver(delivered)
 
-    def _outcome(self, answer: Answer, offset: int) -> Outcome | Found:
-        if isinstance(answer, AcceptedAnswer):
-            return CommandAccepted(answer.events, answer.version, self._token(offset, answer.last_index))
+    def _outcome(self, answer: RejectedAnswer | PlainAnswer | RepeatAnswer, offset: int) -> Outcome | Found:
         if isinstance(answer, RejectedAnswer):
             token = self._token(offset, answer.last_index)
             return CommandRejected(answer.code, answer.message, answer.details, token)

@@ -18,7 +18,6 @@ from shardlog.executor.draft import Answer, Draft, RepeatAnswer
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Request, Waiting
 from shardlog.executor.state import Shard, ShardState
-from shardlog.executor.window import Place
 from shardlog.model.application import Application
 from shardlog.ports.sends import At
 
@@ -158,9 +157,9 @@ class ExecutorCore:
         self.settled.update(draft.moves)
         self.received.update(draft.received)
         for key, known in draft.keys.items():
-            state.requests.add(key, Place(offset, known.first_index, known.check), known.time)
+            state.requests.add(key, offset, known.first_index, known.check, known.time)
         for key, known in draft.counted.items():
-            state.counted.add(key, Place(offset, known.first_index, known.check))
+            state.counted.add(key, offset, known.first_index, known.check)
         state.requests.frame_ended(draft.time)
         state.counted.frame_ended()
         return draft.answers

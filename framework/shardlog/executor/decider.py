@@ -29,7 +29,7 @@ from shardlog.executor.sends import Arrival, arrival
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.transaction import ShardTransaction
 from shardlog.executor.window import COUNTED_CHANNEL, window_key
-from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, is_command_id, uuid8
+from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, is_command_id, time_in_id, uuid8
 from shardlog.model.context import Context
 from shardlog.model.messages import Command
 from shardlog.model.upcasting import as_events
@@ -76,12 +76,15 @@ class Decider:
             self._request(request)
 
     def _request(self, request: Request) -> None:
+        record = request.record
         try:
-            size = len(request.record.payload)
+            size = len(record.payload)
             if size > self._bytes_max:
                 self._entries.answered(request, "too_large", self._too_large(size))
                 return
-            record = validated(request.record)
+            if not request.is_decoded:
+                record = validated(record)
+                request = msgspec.structs.replace(request, record=record)
         except (ValueError, TypeError) as error:  # before anything rests on it: what is recorded must be readable
             self._entries.answered(request, "invalid_command", f"a field of it cannot be recorded: {error}")
             return
@@ -90,10 +93,10 @@ class Decider:
         elif not is_command_id(record.command_id):
             self._entries.answered(request, "invalid_command", _COMMAND_ID)
         else:
-            request = Request(record, request.channel, request.sink, request.ticket, request.decided_at)
             key = window_key(record.tenant, record.category, record.id, record.command_id)
-            if not self._repeats.is_answered(request, key, self._draft):
-                self._decide(Decision(record, request.channel, None, request, key, None, []))
+            issued = time_in_id(record.command_id)
+            if not self._repeats.is_answered(request, key, issued, self._draft):
+                self._decide(Decision(record, request.channel, None, request, key, None, [], None, issued))
 
     def send(self, value: bytes) -> None:
         """A send that a relay carried here. Raises ValueError for what no frame can have held: the relay is wrong."""
@@ -161,7 +164,7 @@ class Decider:
             slot = handler.category.buckets[index].get(id)
             if slot is None and not self._is_ours(handler.category, decision):
                 return
-            command = decision.command = self._command(record, handler)
+            command = decision.command = self._command(record, handler, decision.request is not None)
             if record.expected_version is not None:
                 check_version(record.expected_version, slot)
             if handler.is_transaction:
@@ -180,9 +183,9 @@ class Decider:
         except BaseException as error:  # noqa: BLE001  # whatever the domain's code raises, the shard lives on
             self._refused(decision, internal_error(cast("Handler", handler), record, self._shard.number, error))
 
-    def _command(self, record: CommandRecord, handler: Handler) -> Command:
+    def _command(self, record: CommandRecord, handler: Handler, is_request: bool) -> Command:
         """The typed command. Raises EngineRejection `invalid_command`."""
-        if not is_command_id(record.command_id):
+        if not (is_request or is_command_id(record.command_id)):
             raise EngineRejection("invalid_command", _COMMAND_ID)
         if (handler.is_recursive or record.origin is not None) and is_nested_deeper(record.payload, self._nesting_max):
             raise EngineRejection(

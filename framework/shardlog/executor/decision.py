@@ -31,7 +31,8 @@ class HeardEvent(NamedTuple):
 class Decision(msgspec.Struct, gc=False):
     """A command under way. source: input and offset of a record. key: its key in a window.
 
-    shown: the events to answer with, where somebody waits. heard: those that process managers listen to.
+    shown: the events to answer with, where somebody waits. heard: those that process managers listen to. issued: the
+    time in a request's command id, microseconds since 1970 UTC; None where it holds none.
     """
 
     record: CommandRecord
@@ -42,6 +43,7 @@ class Decision(msgspec.Struct, gc=False):
     command: Command | None = None
     shown: list[Event] | None = None
     heard: list[HeardEvent] | None = None
+    issued: int | None = None
 
     def note(self, category: str, id: str, version: int, event: Event, type_: EventType) -> None:
         """An event that process managers listen to."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from shardlog.executor.registry import Category
 from shardlog.executor.requests import Found, Request, Waiting
 from shardlog.executor.window import Place
@@ -13,7 +15,7 @@ from shardlog.ports.sends import At
 from shardlog.snapshots.slot import Slot
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """An id that this frame brings into a window. time: the later of the frame's and the one in the id."""
 
     first_index: int
@@ -21,7 +23,7 @@ class Known(NamedTuple):
     time: int
 
 
-class AcceptedAnswer(NamedTuple):
+class AcceptedAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer that gets its token when the frame is acknowledged. last_index: of the entry's last event."""
 
     request: Request
@@ -30,7 +32,7 @@ class AcceptedAnswer(NamedTuple):
     events: tuple[Any, ...]
 
 
-class RejectedAnswer(NamedTuple):
+class RejectedAnswer(msgspec.Struct, frozen=True, gc=False):
     """A recorded rejection, which gets its token when the frame is acknowledged."""
 
     request: Request
@@ -40,14 +42,14 @@ class RejectedAnswer(NamedTuple):
     details: dict[str, Any] | None
 
 
-class PlainAnswer(NamedTuple):
+class PlainAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer that leaves no entry; it waits for the frame all the same, since it may rest on what is before it."""
 
     request: Waiting
     outcome: Outcome | Found
 
 
-class RepeatAnswer(NamedTuple):
+class RepeatAnswer(msgspec.Struct, frozen=True, gc=False):
     """A repeat: it gets the first answer, read again from its frame.
 
     place: where that stands; None while its frame is on its way: the window names it once it is acknowledged.

@@ -15,7 +15,6 @@ from shardlog.executor.requests import CommandRecord, Request, payload_check, wi
 from shardlog.executor.sends import Outbox
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.window import TIMED_CHANNELS
-from shardlog.ids import time_in_id
 from shardlog.model.outcomes import CommandRejected
 from shardlog.model.process import Rejected
 from shardlog.model.recorded import Recorded
@@ -240,8 +239,7 @@ class Entries:
             state.received[origin.shard] = draft.received[origin.shard] = at
         if decision.key is not None:
             if decision.channel in TIMED_CHANNELS:
-                time = max(draft.time, time_in_id(decision.record.command_id) or 0)
-                draft.keys[decision.key] = Known(first, check, time)
+                draft.keys[decision.key] = Known(first, check, max(draft.time, decision.issued or 0))
             else:
                 draft.counted[decision.key] = Known(first, check, draft.time)
 

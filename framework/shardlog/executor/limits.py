@@ -32,6 +32,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that wait in front of one shard; more are answered `unavailable`."""
     pending_frames_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 4
     """Frames of one shard appended and not yet acknowledged."""
+    pipelined_commands_min: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 32
+    """Commands that begin a frame while others are on their way; fewer wait for the next acknowledgement."""
     dedupe_window_ms: Duration = 60_000
     """How long a request's id is known, at least, in frame time."""
     dedupe_ids_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 10_000_000

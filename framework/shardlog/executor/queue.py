@@ -23,8 +23,8 @@ class RequestQueue:
         self._fresh: deque[Waiting] = deque()
         self._unsettled: deque[Waiting] = deque()
 
-    def __bool__(self) -> bool:
-        return bool(self._fresh or self._unsettled)
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._unsettled)
 
     @property
     def first(self) -> deque[Waiting]:

@@ -8,7 +8,6 @@ from shardlog.executor.draft import Draft, Known, PlainAnswer, RepeatAnswer
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Request, payload_check
 from shardlog.executor.state import ShardState
-from shardlog.ids import time_in_id
 from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
 
 
@@ -30,12 +29,16 @@ class Repeats:
             or self._state.counted.find(key) is not None
         )
 
-    def is_answered(self, request: Request, key: bytes, draft: Draft) -> bool:
-        """Whether the request needs no decision; its answer is then in the draft."""
+    def is_answered(self, request: Request, key: bytes, issued: int | None, draft: Draft) -> bool:
+        """Whether the request needs no decision; its answer is then in the draft.
+
+        issued: the time in its id, microseconds since 1970 UTC; None where it holds none.
+        """
         place = self._state.requests.find(key)
         known = place or self._known(key, draft)
         if known is None:
-            refusal = self._age(request, draft) or self._room(draft)
+            refusal = None if issued is None else self._age(request, issued, draft)
+            refusal = refusal or self._room(draft)
             if refusal is not None:
                 draft.answers.append(PlainAnswer(request, refusal))
             return refusal is not None
@@ -46,12 +49,14 @@ class Repeats:
         return True
 
     def _known(self, key: bytes, draft: Draft) -> Known | None:
-        return draft.keys.get(key) or next((d.keys[key] for d in self._pending if key in d.keys), None)
+        known = draft.keys.get(key)
+        for pending in self._pending:
+            if known is not None:
+                break
+            known = pending.keys.get(key)
+        return known
 
-    def _age(self, request: Request, draft: Draft) -> Outcome | None:
-        issued = time_in_id(request.record.command_id)
-        if issued is None:
-            return None
+    def _age(self, request: Request, issued: int, draft: Draft) -> Outcome | None:
         id, limits = request.record.command_id, self._limits
         if self._state.requests.is_expired(issued, draft.time):
             return _refused(

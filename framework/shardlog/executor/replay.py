@@ -11,7 +11,7 @@ from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import ReplayFailed
 from shardlog.executor.registry import BUCKET_MASK, Category, event_records
 from shardlog.executor.state import ShardState
-from shardlog.executor.window import COUNTED_CHANNEL, TIMED_CHANNELS, Place, window_key
+from shardlog.executor.window import COUNTED_CHANNEL, TIMED_CHANNELS, window_key
 from shardlog.ids import time_in_id
 from shardlog.journal.records import Accepted, Forwarded, FrameBody, Rejected, frame_decoder
 from shardlog.journal.undecoded import undecoded
@@ -121,10 +121,10 @@ class Replay:
         elif entry.channel in TIMED_CHANNELS:
             key = window_key(entry.tenant, entry.category, entry.id, entry.command_id)
             time = max(state.time, time_in_id(entry.command_id) or 0)
-            state.requests.add(key, Place(offset, index, entry.check), time)
+            state.requests.add(key, offset, index, entry.check, time)
         elif entry.channel == COUNTED_CHANNEL:
             key = window_key(entry.tenant, entry.category, entry.id, entry.command_id)
-            state.counted.add(key, Place(offset, index, entry.check))
+            state.counted.add(key, offset, index, entry.check)
         return number
 
 

@@ -64,7 +64,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """A command of somebody who waits.
 
     channel: `local`, `http` or `grpc`. ticket: given back with the answer. decided_at: the time of the frame in which
-    it was first decided, where that frame's fate is unknown; microseconds since 1970 UTC.
+    it was first decided, where that frame's fate is unknown; microseconds since 1970 UTC. is_decoded: each field of the
+    record was decoded from bytes as its type asks, so that it can be read back.
     """
 
     record: CommandRecord
@@ -72,6 +73,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     sink: Sink
     ticket: Any
     decided_at: int | None = None
+    is_decoded: bool = False
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):

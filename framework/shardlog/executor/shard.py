@@ -197,7 +197,13 @@ class ShardExecutor:
     @property
     def has_work(self) -> bool:
         """Whether a step would find something new in its queues."""
-        return self.mode is not Mode.STOPPED and bool(self._reports or (self._queue and self._writer.can_build))
+        if self.mode is Mode.STOPPED:
+            return False
+        return bool(self._reports) or (self._writer.can_build and self._is_worth_a_frame(len(self._queue)))
+
+    def _is_worth_a_frame(self, waiting: int) -> bool:
+        """A few do not while others are on their way: what an acknowledgement costs is shared by all in its frame."""
+        return waiting >= (self._limits.pipelined_commands_min if self._core.pending else 1)
 
     def step(self) -> bool:
         """Do what can be done now; True where anything was."""
@@ -290,8 +296,9 @@ class ShardExecutor:
         self._queue.expire(max(state.time, self._world.now_us()))
         batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max, now_ms)
         sends = self._waiting_sends(bool(batches))
-        if not self._queue and not batches and not sends:
-            if self._is_draining and not self._core.pending:
+        waiting = len(self._queue) + len(sends) + sum(len(batch.records) for batch in batches)
+        if not self._is_worth_a_frame(waiting):
+            if self._is_draining and not (waiting or self._core.pending):
                 self._stop()
             return False
         draft = self._core.build(self._queue.first, batches, self._world.now_us(), self._writer.next_seq, sends)

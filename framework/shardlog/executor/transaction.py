@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from shardlog.errors import DomainError, EngineRejection
 from shardlog.executor.addresses import check_address
@@ -11,7 +11,7 @@ from shardlog.executor.deciding import EventRecord, record_event
 from shardlog.executor.decision import Decision
 from shardlog.executor.registry import BUCKET_MASK, Category, Registry
 from shardlog.model.context import Context
-from shardlog.model.messages import Event, State
+from shardlog.model.messages import Event
 from shardlog.model.stream import Stream
 from shardlog.model.upcasting import as_events
 from shardlog.sharding import routing_key
@@ -128,8 +128,8 @@ class LoadedStream:
 
     def append(self, events: Event | Sequence[Event] | None, /) -> None:
         """Append events; this transaction sees them at once, and nobody else before it ends."""
-        category = self.category
-        for event in (events,) if type(events) in category.events else as_events(events):
+        category, given = self.category, cast("Any", events)
+        for event in (given,) if type(given) in category.events else as_events(given):
             version = self.version + 1
             written, event, type_, self.state = record_event(category, self.id, version, self.state, event)
             self.version = version

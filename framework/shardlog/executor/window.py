@@ -39,8 +39,8 @@ def window_key(tenant: str, category: str, id: str, command_id: str) -> bytes:
     return blake2b(_encode((tenant, category, id, command_id)), digest_size=16).digest()
 
 
-def _packed(place: Place) -> int:
-    return (place.offset << (_INDEX_BITS + _CHECK_BITS)) | (place.first_index << _CHECK_BITS) | place.check
+def _packed(offset: int, first_index: int, check: int) -> int:
+    return (offset << (_INDEX_BITS + _CHECK_BITS)) | (first_index << _CHECK_BITS) | check
 
 
 def _unpacked(packed: int) -> Place:
@@ -106,8 +106,8 @@ class RequestWindow:
         alive = sum(n for number, n in self._counts.items() if self._ends(number) > frame_time - self._window_us)
         return self._ids_max - alive
 
-    def add(self, key: bytes, place: Place, time_us: int) -> None:
-        """Remember an acknowledged outcome. time_us: the later of its frame's time and the time in its id."""
+    def add(self, key: bytes, offset: int, first_index: int, check: int, time_us: int) -> None:
+        """Remember an acknowledged outcome and its place. time_us: the later of its frame's time and that in its id."""
         number = time_us // self._quarter_us
         generation = self._generations.get(number)
         if generation is None:
@@ -116,7 +116,7 @@ class RequestWindow:
         bucket = generation[key[0]]
         if key not in bucket:
             self._counts[number] += 1
-        bucket[key] = _packed(place)
+        bucket[key] = _packed(offset, first_index, check)
 
     def frame_ended(self, frame_time: int) -> None:
         """Forget what has left the window; called at each acknowledged frame."""
@@ -160,9 +160,9 @@ class CountedWindow:
             packed = self._older[key[0]].get(key)
         return None if packed is None else _unpacked(packed)
 
-    def add(self, key: bytes, place: Place) -> None:
-        """Remember an acknowledged outcome."""
-        self._recent[key[0]][key] = _packed(place)
+    def add(self, key: bytes, offset: int, first_index: int, check: int) -> None:
+        """Remember an acknowledged outcome and its place."""
+        self._recent[key[0]][key] = _packed(offset, first_index, check)
         self._count += 1
 
     def frame_ended(self) -> None:

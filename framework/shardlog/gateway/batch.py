@@ -173,7 +173,7 @@ class _Batch:
                 slot = _Slot(line.number, record.command_id, line.size)
                 self._slots.append(slot)
                 self._waiting_bytes += line.size
-                self._engine.submit(Request(record, CHANNEL, self, slot))
+                self._engine.submit(Request(record, CHANNEL, self, slot, is_decoded=True))
                 return
         self._slots.append(_Slot(line.number, "", 0, outcome))
         self._flush()

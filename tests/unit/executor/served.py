@@ -27,7 +27,9 @@ from tests.unit.executor.ledger import ledger
 JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
 TIME = 1_800_000_000_000_000
 SECOND = 1_000_000
-DEFAULT_LIMITS = Limits()
+EACH_STEP_A_FRAME = {"pipelined_commands_min": 1}
+"""So that a test says by its steps which commands share a frame."""
+DEFAULT_LIMITS = Limits(**EACH_STEP_A_FRAME)
 
 
 class HandClock:
@@ -157,7 +159,9 @@ class Served:
         self.sink = Answered()
         self._sent = 0
         self.core = ExecutorCore(
-            application, Shard(JOURNAL, number, shards), limits if isinstance(limits, Limits) else Limits(**limits)
+            application,
+            Shard(JOURNAL, number, shards),
+            limits if isinstance(limits, Limits) else Limits(**{**EACH_STEP_A_FRAME, **limits}),
         )
         self.writer = JournalWriter(Reader(JOURNAL, number, shards), pending_max=self.core.limits.pending_frames_max)
         self.shard = ShardExecutor(

@@ -104,6 +104,31 @@ def test_at_most_pending_frames_max_are_on_their_way(served: Served) -> None:
     assert served.state("a:1").balance == 6
 
 
+def test_few_commands_wait_while_a_frame_is_on_its_way() -> None:
+    served = Served(limits={"pipelined_commands_min": 3}).serve()
+    pend(served, 3)
+    (first,) = served.journal.in_flight()
+    assert served.core.pending == 1
+    assert not served.shard.has_work
+    served.journal.deliver(first)
+    served.step()
+    (second,) = served.journal.in_flight()
+    served.journal.deliver(second)
+    served.settle()
+    assert served.state("a:1").balance == 3
+
+
+def test_enough_commands_begin_a_frame_beside_the_one_that_is_on_its_way() -> None:
+    served = Served(limits={"pipelined_commands_min": 3}).serve()
+    pend(served, 3)
+    served.submit("a:1", Deposit(amount=1))
+    assert served.shard.has_work
+    served.step()
+    assert len(served.journal.in_flight()) == 2
+    served.settle()
+    assert served.state("a:1").balance == 4
+
+
 def test_no_frame_is_built_before_the_claim_was_seen() -> None:
     """Rule A2: no frame before T2."""
     served = Served()

@@ -16,6 +16,7 @@ JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
 WINDOW_MS = 400
 LIMITS = Limits(
     frame_commands_max=8,
+    pipelined_commands_min=1,  # so that several frames are on their way although few commands are
     queue_commands_max=40,
     dedupe_window_ms=WINDOW_MS,
     dedupe_ids_max=200,
