@@ -74,9 +74,9 @@ class Snapshot:
                 pace.rest()
 
     def _encodes_as_written(self, pace: Pace | None) -> bool:
-        """Whether all states, decoded and encoded again, are the bytes that stand there: then their digest is the same.
+        """Whether all states, decoded and encoded again, are the bytes that stand there: so their digest is the same.
 
-        That is three times as fast as the digest, and False where a set came back in another order: ask the digest then.
+        Three times as fast as the digest, and False where a set came back in another order: the digest then says.
         """
         for chunk, stored in self._chunks():
             raw = _decompressed(self.key.stem, chunk, stored)
