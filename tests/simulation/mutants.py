@@ -385,11 +385,10 @@ def frame_time() -> list[Change]:
 def replayed_offsets() -> list[Change]:
     read = ShardInputs.read
 
-    def reading(self: Any, settled: Any, limit: int) -> Any:
+    def reading(self: Any, settled: Any, limit: int, now_ms: float) -> Any:
         stands = self.__dict__.setdefault("stands", {})
-        batches = read(
-            self, {name: max(settled.get(name, 0), stands.get(name, 0)) for name in (i.name for i in self.all)}, limit
-        )
+        offsets = {name: max(settled.get(name, 0), stands.get(name, 0)) for name in (i.name for i in self.all)}
+        batches = read(self, offsets, limit, now_ms)
         for batch in batches:
             stands[batch.input] = batch.records[-1][0] + 1
         return batches
