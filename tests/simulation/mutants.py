@@ -203,13 +203,13 @@ def fail_stop() -> list[Change]:
         if not isinstance(effect, Failed) or self.mode is not Mode.SERVING:
             failed(self, effect)
             return
-        self._abandon()
+        self._producer.abandon(self._limits.abandon_deadline_ms)
         known, waiting = self._core.roll_back()
         self._answers.deliver(known, -1)
         self._queue.take_back(waiting)
         writer.abandoned()
         writer.state, writer._seq, writer._head = State.SERVING, writer.reader.seq, writer.reader.head_bytes
-        self._port = self._journal.writer(self.number)
+        self._producer.begin()
 
     return [(ShardExecutor, "_failed", going_on)]
 
@@ -221,16 +221,22 @@ def committed() -> list[Change]:
 
 @mutant("K1: a command is answered when its frame is appended, at the place where it is expected")
 def acknowledged_before_append() -> list[Change]:
-    append, acknowledge = ShardExecutor._append, ExecutorCore.acknowledge
+    make, acknowledge = ShardExecutor.__init__, ExecutorCore.acknowledge
 
-    def appending(self: Any, value: bytes, frame: Any) -> None:
-        if frame is not None:
-            draft = self._core._pending[-1]
-            self._answers.deliver(draft.answers, self._writer.reader.position + len(self._core._pending) - 1)
-            draft.answers = []
-        append(self, value, frame)
+    def making(self: Any, *given: Any, **named: Any) -> None:
+        make(self, *given, **named)
+        append = self._producer.append
 
-    return [(ShardExecutor, "_append", appending), (ExecutorCore, "acknowledge", acknowledge)]
+        def appending(value: bytes, frame: Any, now_ms: float) -> None:
+            if frame is not None:
+                draft = self._core._pending[-1]
+                self._answers.deliver(draft.answers, self._writer.reader.position + len(self._core._pending) - 1)
+                draft.answers = []
+            append(value, frame, now_ms)
+
+        self._producer.append = appending
+
+    return [(ShardExecutor, "__init__", making), (ExecutorCore, "acknowledge", acknowledge)]
 
 
 # -- repeats -----------------------------------------------------------------------------------------------------------
