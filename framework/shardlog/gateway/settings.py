@@ -28,7 +28,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     receive_deadline_ms: Duration = 30_000
     """How long the head of a request may take to arrive, and how long the body of a single command."""
     answer_deadline_ms: Duration = 30_000
-    """How long the outcome of a single command or a read may take: `outcome_unknown` behind it, `unavailable` for a read."""
+    """How long a command or a read may take: behind it `outcome_unknown`, or `unavailable` for a read."""
     keep_alive_ms: Annotated[int, msgspec.Meta(ge=1_000, le=86_400_000)] = 60_000
     """How long a connection may stay without a request, in whole seconds."""
     head_bytes_max: Annotated[int, msgspec.Meta(ge=1_024, le=1_048_576)] = 32_768
