@@ -1,44 +1,18 @@
-"""A command on its way to a shard: the record that inputs carry, and the request of somebody who waits for an
-answer."""
+"""A command of somebody who waits for an answer, and a question for a stream's state."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from zlib import crc32
 
 import msgspec
 
 from shardlog.codec.json import NOT_DECODED as NOT_DECODED
-from shardlog.journal.records import Count, Origin
+from shardlog.journal.command_record import RECORD_FORMAT as RECORD_FORMAT
+from shardlog.journal.command_record import CommandRecord as CommandRecord
+from shardlog.journal.command_record import decode_record as decode_record
 from shardlog.model.messages import State
 from shardlog.model.outcomes import CommandRejected, CommandUnavailable
-
-RECORD_FORMAT: Literal[1] = 1
-
-
-class CommandRecord(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
-    """What a record of a commands topic or a feeder holds, as a JSON array in this order.
-
-    format: 1. id: the stream's. command: its wire name. command_id: 1 to 128 printable characters, "" for none.
-    expected_version: refuse unless the stream stands there. occurred_at: microseconds since 1970 UTC, null for the
-    frame's time. payload: the command as a JSON object. origin: only on what a relay carries.
-    """
-
-    format: Literal[1]
-    category: str
-    id: str
-    command: str
-    command_id: str
-    tenant: str
-    actor: str
-    correlation: str
-    causation: str
-    traceparent: str
-    reply_to: str
-    expected_version: Count | None
-    occurred_at: Count | None
-    payload: msgspec.Raw
-    origin: Origin | None = None
 
 
 class StreamState(msgspec.Struct, frozen=True):
@@ -89,7 +63,6 @@ Waiting: TypeAlias = Request | Read
 """Whoever waits in front of a shard."""
 
 
-decode_record = msgspec.json.Decoder(CommandRecord).decode
 _encode = msgspec.json.Encoder().encode
 
 

@@ -31,5 +31,6 @@ class Input(ABC):
         """Up to `limit` offsets and values, in growing order, from `start`; empty where nothing is there now.
 
         It returns at once, and may be called from several threads: the build thread reads on, and a relay reads single
-        records of before again. A value is the JSON array that `shardlog.executor.requests.CommandRecord` describes.
+        records of before again. A value is the JSON array that `CommandRecord` in `shardlog.journal.command_record`
+        describes.
         """

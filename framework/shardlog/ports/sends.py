@@ -23,5 +23,5 @@ class SendsSource(ABC):
 
         received: by source shard, the last send that the target's newest frame has taken; only what comes after it is
         returned, again and again until it is received. It returns at once, and is called from the build thread. A value
-        is the JSON array that `shardlog.executor.requests.CommandRecord` describes, with its origin.
+        is the JSON array that `shardlog.journal.command_record.CommandRecord` describes, with its origin.
         """

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import ENGINE_CODES, InputChanged
 from shardlog.ids import uuid8
+from shardlog.journal.command_record import RECORD_FORMAT, CommandRecord, decode_record
 from shardlog.journal.records import (
     Accepted,
-    Count,
     Forwarded,
     FrameBody,
     Origin,
@@ -27,35 +27,10 @@ from shardlog.model.recorded import Position
 from shardlog.ports.relay import CommandDeadLetter
 from shardlog.ports.sends import At
 
-RECORD_FORMAT: Literal[1] = 1
-"""Of a command's record, as executors take it."""
 _encode = msgspec.json.Encoder().encode
-
-
-class _CommandRecord(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
-    """A command's record as a shard forwards it: field for field what its target decodes, but without an origin."""
-
-    format: Literal[1]
-    category: str
-    id: str
-    command: str
-    command_id: str
-    tenant: str
-    actor: str
-    correlation: str
-    causation: str
-    traceparent: str
-    reply_to: str
-    expected_version: Count | None
-    occurred_at: Count | None
-    payload: msgspec.Raw
-    origin: None = None
-
-
-_decode_record = msgspec.json.Decoder(_CommandRecord).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_ORIGIN_ELEMENT = _CommandRecord.__struct_fields__.index("origin")
-_COMMAND_ID_ELEMENT = _CommandRecord.__struct_fields__.index("command_id")
+_ORIGIN_ELEMENT = CommandRecord.__struct_fields__.index("origin")
+_COMMAND_ID_ELEMENT = CommandRecord.__struct_fields__.index("command_id")
 
 
 class FramePlace(NamedTuple):
@@ -143,11 +118,13 @@ def forwarded_record(value: bytes, forward: Forward) -> bytes:
     and their target would stop at them.
     """
     try:
-        command_id = _decode_record(value).command_id
+        record = decode_record(value)
         elements = _decode_elements(value)[:_ORIGIN_ELEMENT]
     except NOT_DECODED as error:
         raise changed(forward, f"is no command's record any more ({error})") from error
-    if not command_id:
+    if record.origin is not None:
+        raise changed(forward, "has an origin now, and had none")
+    if not record.command_id:
         id = uuid8(forward.input, forward.origin.shard, forward.offset)
         elements[_COMMAND_ID_ELEMENT] = msgspec.Raw(_encode(id))
     return _encode([*elements, forward.origin])

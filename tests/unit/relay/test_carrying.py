@@ -7,13 +7,12 @@ import pytest
 
 from shardlog import Position
 from shardlog.errors import InputChanged, UnknownFormat
-from shardlog.executor.requests import CommandRecord, decode_record
+from shardlog.executor.requests import decode_record
 from shardlog.ids import uuid8
 from shardlog.journal.envelope import frame_value
 from shardlog.journal.reader import Reader
 from shardlog.journal.records import Forwarded, Origin, Unreadable
 from shardlog.journal.sends import send_command_id
-from shardlog.relay import core
 from shardlog.relay.core import Forward, forwarded_record
 from tests.unit.executor.ledger import Deposit
 from tests.unit.executor.served import HandInput, value
@@ -164,15 +163,6 @@ GOOD = [1, "account", "x:1", "deposit", "k-1", "", "", "", "", "", "", None, Non
 def without(place: int, element: object) -> bytes:
     """The good record with another element at this place."""
     return msgspec.json.encode([*GOOD[:place], element, *GOOD[place + 1 :]])
-
-
-def test_what_may_be_forwarded_is_field_for_field_what_a_target_decodes() -> None:
-    *forwarded, origin = msgspec.structs.fields(core._CommandRecord)
-    *decoded, _ = msgspec.structs.fields(CommandRecord)
-    assert [(field.name, field.type, field.required) for field in forwarded] == [
-        (field.name, field.type, field.required) for field in decoded
-    ]
-    assert (origin.name, origin.type) == ("origin", type(None))
 
 
 @pytest.mark.parametrize(
