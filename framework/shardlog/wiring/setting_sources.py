@@ -25,6 +25,8 @@ FILE_VARIABLE = PREFIX + "SETTINGS"
 """Names the file, where no argument does."""
 CLIENT_VARIABLES = frozenset({PREFIX + "URL"})
 """What commands that call a server take from the environment beside settings."""
+TEST_VARIABLES = frozenset({PREFIX + "KAFKA", PREFIX + "CACHE"})
+"""What `shardlog.testing.services` takes from it: where a broker is, and where fetched programs are kept."""
 
 
 _is_grouped = re.compile(r"[0-9]{1,3}(_[0-9]{3})+").fullmatch
@@ -121,7 +123,7 @@ def _in_environment(environment: Mapping[str, str], problems: list[str]) -> Iter
     known = {
         variable(section, name): (section, name) for section, s in SECTIONS.items() for name in s.__struct_fields__
     }
-    others = {FILE_VARIABLE, *CLIENT_VARIABLES}
+    others = {FILE_VARIABLE, *CLIENT_VARIABLES, *TEST_VARIABLES}
     for found in sorted(name for name in environment if name.startswith(PREFIX) and name not in others):
         if found not in known:
             near = closest(found, [*known, *others])
