@@ -16,7 +16,7 @@ import msgspec
 
 from shardlog.errors import ConfigurationError
 from shardlog.model.names import closest, listed
-from shardlog.ranges import allowed, field_types, is_allowed
+from shardlog.ranges import allowed, field_types, is_allowed, is_secret
 from shardlog.wiring.settings import SECTIONS, JournalSettings, Loaded, Origin, Settings
 
 FILE_NAME = "shardlog.toml"
@@ -92,7 +92,8 @@ def _in_file(path: Path, problems: list[str]) -> Iterator[_Given]:
                 problems.append(f"{path}: [{section}] has no setting {name!r}{near}; it has: {', '.join(types)}")
             elif not is_allowed(value, types[name]):
                 must = allowed(types[name])
-                problems.append(f"{path}, [{section}] {name} is {_shown(value)}, and must be {must}")
+                shown = "of a wrong type" if is_secret(types[name]) else _shown(value)
+                problems.append(f"{path}, [{section}] {name} is {shown}, and must be {must}")
             else:
                 yield _Given(section, name, msgspec.convert(value, types[name]), Origin("file", str(path)))
 
