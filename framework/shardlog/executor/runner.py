@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
@@ -26,7 +27,8 @@ class Executor:
     """All shards that this process serves, in one thread: they share an interpreter lock anyway."""
 
     def __init__(self, shards: Mapping[int, ShardExecutor]) -> None:
-        self._shards = dict(shards)
+        self._shards: Mapping[int, ShardExecutor] = dict(shards)
+        self._joining: deque[ShardExecutor] = deque()
         self._wake = threading.Event()
         self._is_asleep = False
         self._is_stopping = False
@@ -51,8 +53,22 @@ class Executor:
                 raise TimeoutError(f"the shards were not served within {serve_within_s} s: {self.describe()}")
         self.raise_error()
 
+    def add(self, shard: ShardExecutor) -> None:
+        """Serve one shard more, or one anew that has stopped. From any thread; it takes requests once this returns."""
+        shard.on_report(self.wake)
+        self._shards = {**self._shards, shard.number: shard}
+        self._joining.append(shard)
+        self._wake.set()
+
+    def shard(self, number: int) -> ShardExecutor | None:
+        """The shard that was added last under this number; None where none was."""
+        return self._shards.get(number)
+
     def submit(self, shard: int, request: Waiting) -> None:
-        """Hand a command or a read to its shard; the answer goes to its sink. From any thread."""
+        """Hand a command or a read to its shard; the answer goes to its sink. From any thread.
+
+        Raises KeyError for a shard that this process does not serve.
+        """
         self._shards[shard].submit(request)
         if self._is_asleep:
             self._wake.set()
@@ -129,6 +145,9 @@ class Executor:
 
     def _step_until_stopped(self, shards: list[ShardExecutor]) -> None:
         while not self._is_stopping:
+            while self._joining:
+                joining = self._joining.popleft()
+                shards = [*(shard for shard in shards if shard.number != joining.number), joining]
             moved = False
             for shard in shards:
                 moved |= _step(shard)
@@ -142,7 +161,7 @@ class Executor:
 
     def _sleep(self, shards: list[ShardExecutor]) -> None:
         self._is_asleep = True
-        if not any(shard.has_work for shard in shards):
+        if not self._joining and not any(shard.has_work for shard in shards):
             self._wake.wait(IDLE_SECONDS)
         self._is_asleep = False
         self._wake.clear()

@@ -163,6 +163,11 @@ class ShardExecutor:
         self._queue.refuse_all(why)
 
     @property
+    def epoch(self) -> int:
+        """The epoch of the newest valid claim that was read; the own one while it serves."""
+        return self._writer.reader.epoch
+
+    @property
     def frames(self) -> int:
         """How many frames were acknowledged since this started."""
         return self._core.frames

@@ -1,0 +1,1 @@
+"""Roles in processes of their own, over a journal on Kafka: what `shardlog serve` and `shardlog admin` run."""
