@@ -1,0 +1,82 @@
+"""Random messages: any value that a message can hold, up to the ends of its types."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any, get_args
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import inspect
+
+from shardlog import Personal
+
+Values = st.SearchStrategy[Any]
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone(timedelta(hours=14))])
+FIRST, LAST = datetime(1, 1, 2), datetime(9999, 12, 30)
+SIMPLE: dict[type[inspect.Type], Values] = {
+    inspect.NoneType: st.none(),
+    inspect.BoolType: st.booleans(),
+    inspect.FloatType: st.floats(allow_nan=False, allow_infinity=False),
+    inspect.BytesType: st.binary(max_size=5),
+    inspect.DecimalType: st.decimals(allow_nan=False, allow_infinity=False) | st.just(Decimal("1E+3")),
+    inspect.DateTimeType: st.datetimes(FIRST, LAST, timezones=ZONES),
+    inspect.DateType: st.dates(),
+    inspect.TimeType: st.times() | st.builds(time, st.integers(0, 23), tzinfo=st.just(UTC)),
+    inspect.TimeDeltaType: st.timedeltas(timedelta(days=-9), timedelta(days=9)),
+    inspect.UUIDType: st.uuids(),
+}
+
+
+def values_of(message: type[msgspec.Struct]) -> Values:
+    """Random values of a message type."""
+    return _values(inspect.type_info(message), {})
+
+
+def _values(info: inspect.Type, known: dict[Any, Values]) -> Values:
+    simple = SIMPLE.get(type(info))
+    if simple is not None:
+        return simple
+    match info:
+        case inspect.IntType():
+            low = -(2**63) if info.gt is None else info.gt + 1
+            return st.integers(low, 2**63 - 1 if info.le is None else info.le)
+        case inspect.StrType():
+            if info.pattern is not None:
+                return st.from_regex(info.pattern)
+            return st.text(st.characters(codec="utf-8"), min_size=info.min_length or 0, max_size=info.max_length or 4)
+        case inspect.EnumType():
+            return st.sampled_from(list(info.cls))
+        case inspect.LiteralType():
+            return st.sampled_from(list(info.values))
+        case inspect.Metadata():
+            return _values(info.type, known)
+        case inspect.UnionType():
+            return st.one_of([_values(member, known) for member in info.types])
+        case inspect.CustomType():
+            inner = get_args(info.cls)[0]
+            return (st.none() | _values(inspect.type_info(inner), known)).map(Personal)
+        case _:
+            return _composed(info, known)
+
+
+def _composed(info: inspect.Type, known: dict[Any, Values]) -> Values:
+    match info:
+        case inspect.TupleType():
+            return st.tuples(*(_values(item, known) for item in info.item_types))
+        case inspect.VarTupleType():
+            return st.lists(_values(info.item_type, known), max_size=2).map(tuple)
+        case inspect.FrozenSetType():
+            return st.frozensets(_values(info.item_type, known), max_size=3)
+        case inspect.DictType():
+            return st.dictionaries(_values(info.key_type, known), _values(info.value_type, known), max_size=2)
+        case inspect.StructType() | inspect.NamedTupleType():
+            if info.cls not in known:
+                fields = info.fields
+                known[info.cls] = st.deferred(lambda: built)
+                built = st.builds(info.cls, **{field.name: _values(field.type, known) for field in fields})
+            return known[info.cls]
+    raise NotImplementedError(info)
+
+
