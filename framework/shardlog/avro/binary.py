@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -26,6 +27,10 @@ _NOT_READ = (
     RecursionError,
 )
 """What fastavro raises: it has no root of its own errors."""
+
+
+LEFT_OUT = object()
+"""Stands for a field that the writer did not have, in what is read: its default is for the reader to say."""
 
 
 class Binary:
@@ -55,7 +60,8 @@ class Reader:
     def __init__(self, writer: Schema, reader: Schema) -> None:
         self._name = str(reader["name"])
         self._writer: Any = parse_schema(dict(writer))
-        self._reader: Any = parse_schema(dict(reader))
+        # fastavro gives a default as it stands in the schema, JSON where a date or a struct should be.
+        self._reader: Any = parse_schema(_with_marks(reader), _ignore_default_error=True)
         # The compiled reader follows nesting until the process has no stack left, and dies; this one raises.
         is_nested = is_recursive(writer) or is_recursive(reader)
         self._read = fastavro._read_py.schemaless_reader if is_nested else fastavro.schemaless_reader
@@ -73,6 +79,19 @@ class Reader:
                 f"{len(data)} bytes are no {self._name} in Avro: {len(data) - source.tell()} are left behind its end"
             )
         return value
+
+
+def _with_marks(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_marks(member) for member in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    marked = {key: _with_marks(part) if key in ("type", "items", "values") else part for key, part in schema.items()}
+    if "default" in schema and "fields" not in schema and "symbols" not in schema:
+        marked["default"] = LEFT_OUT
+    if "fields" in schema:
+        marked["fields"] = [_with_marks(field) for field in schema["fields"]]
+    return marked
 
 
 def _why(error: Exception, value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from shardlog.avro.binary import LEFT_OUT
 from shardlog.avro.defaults import Inexpressible, default_json
 from shardlog.avro.shapes import AVRO_TYPES, Convert, JsonSchema, Shape
 from shardlog.avro.unions import with_first
@@ -78,21 +79,28 @@ def _found(value: Any, field: FieldShape) -> Any:
 
 def from_record(fields: Sequence[FieldShape], is_array: bool, tag: tuple[str | None, str | int] | None) -> Convert | None:
     """What fastavro reads -> builtins; None where they are the same. is_array: the builtins are a list."""
-    steps = [(field.key, field.name, field.shape.from_avro) for field in fields]
-    if not is_array and tag is None and all(key == name and step is None for key, name, step in steps):
+    has_defaults = any(field.default is not None for field in fields)
+    if not (is_array or tag or has_defaults) and all(f.key == f.name and f.shape.from_avro is None for f in fields):
         return None
 
     def to_dict(record: dict[str, Any]) -> dict[Any, Any]:
-        found = {key: record[name] if step is None else step(record[name]) for key, name, step in steps}
+        found: dict[Any, Any] = {field.key: _read(record[field.name], field) for field in fields}
         if tag is not None:
             found[tag[0]] = tag[1]
         return found
 
     def to_list(record: dict[str, Any]) -> list[Any]:
         head = [] if tag is None else [tag[1]]
-        return head + [record[name] if step is None else step(record[name]) for _, name, step in steps]
+        return head + [_read(record[field.name], field) for field in fields]
 
     return to_list if is_array else to_dict
+
+
+def _read(value: Any, field: FieldShape) -> Any:
+    if value is LEFT_OUT:
+        assert field.default is not None
+        return field.default()
+    return value if field.shape.from_avro is None else field.shape.from_avro(value)
 
 
 def default_of(field: inspect.Field) -> Callable[[], Any] | None:

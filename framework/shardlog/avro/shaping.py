@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import inspect
 from shardlog.avro import shapes
 from shardlog.avro.definitions import defined_where_first
 from shardlog.avro.names import MessageName, check_avro_name, is_avro_name
+from shardlog.avro.personals import personals_in
 from shardlog.avro.records import (
     FieldShape,
     default_of,
@@ -45,15 +46,15 @@ _SIMPLE: dict[type[inspect.Type], Shape] = {
 
 def message_shape(name: MessageName, message: type[Message]) -> Shape:
     """The record of a message. Raises DomainError for a field that has no form in Avro."""
-    if any(found is msgspec.UnsetType for hint in _hints(message) for found in walk(hint)):
+    if any(found is msgspec.UnsetType for hint in _hints(message).values() for found in walk(hint)):
         raise DomainError(f"{message.__qualname__} has a field that may be UNSET, which Avro cannot say: use None.")
     info = inspect.type_info(message)
     assert isinstance(info, inspect.StructType)
     return _Shaper(name).message(info)
 
 
-def _hints(message: type[Message]) -> Sequence[Any]:
-    return list(get_type_hints(message, include_extras=True).values())
+def _hints(cls: Any) -> Mapping[str, Any]:
+    return get_type_hints(_class(cls), include_extras=True)
 
 
 class _Shaper:
@@ -64,6 +65,7 @@ class _Shaper:
         self._named: dict[str, JsonSchema] = {}
         self._shapes: dict[Any, Shape] = {}
         self._names: set[str] = {name.fullname}
+        self._personals: list[Iterator[Any]] = []
 
     def message(self, info: inspect.StructType) -> Shape:
         about = {"category": self._name.category, "name": self._name.name, "version": self._name.version}
@@ -99,7 +101,7 @@ class _Shaper:
             case inspect.TupleType():
                 return self._tuple(info, where)
             case inspect.CustomType() if bare(info.cls) is Personal:
-                return self._personal(info.cls, where)
+                return self._personal(where)
         raise DomainError(f"{where} of {self._name} has no form in Avro: it is {type(info).__name__.removesuffix('Type')}")
 
     def _members(self, info: inspect.Type, where: str) -> Any:
@@ -141,7 +143,7 @@ class _Shaper:
 
         def fields() -> list[FieldShape]:
             return [
-                self._field(field, name, number + first if info.array_like else field.encode_name)
+                self._field(field, name, number + first if info.array_like else field.encode_name, _hints(info.cls))
                 for number, field in enumerate(info.fields)
             ]
 
@@ -154,7 +156,7 @@ class _Shaper:
             info.cls,
             name,
             self._name.inner_namespace,
-            lambda: [self._field(field, name, number) for number, field in enumerate(info.fields)],
+            lambda: [self._field(field, name, number, _hints(info.cls)) for number, field in enumerate(info.fields)],
             (list, tuple),
         )
 
@@ -167,11 +169,13 @@ class _Shaper:
         name = self._free_name(where, where)
         return self._record(None, name, self._name.inner_namespace, fields, (list, tuple))
 
-    def _personal(self, cls: Any, where: str) -> Shape:
+    def _personal(self, where: str) -> Shape:
         """A record of one field, null where the value is erased: `None` beside it would be something else."""
         name = self._free_name(f"{where}_personal", where)
-        arguments = get_args(cls)
-        inner = self._members(inspect.type_info(arguments[0] if arguments else str), where)
+        annotation = next(self._personals[-1], None)
+        if annotation is None:
+            raise DomainError(f"{where} of {self._name} is a Personal that does not say of what: write Personal[str]")
+        inner = self._members(inspect.type_info(get_args(annotation)[0]), where)
         value = union([shapes.NULL, *(member for member in inner if member is not shapes.NULL)], where)
         schema = record_schema(
             name, self._name.inner_namespace, [FieldShape("value", "value", value)], self._named, "null: erased"
@@ -191,10 +195,12 @@ class _Shaper:
             from_avro,
         )
 
-    def _field(self, field: inspect.Field, record: str, key: str | int) -> FieldShape:
+    def _field(self, field: inspect.Field, record: str, key: str | int, hints: Mapping[str, Any]) -> FieldShape:
         name = field.encode_name if is_avro_name(field.encode_name) else field.name
         check_avro_name(name, f"field {field.name!r} of {record} in {self._name}", "Give it a name")
+        self._personals.append(personals_in(hints.get(field.name)))  # msgspec's description leaves out of what they are
         shape = self._shape(field.type, f"{record}_{name}")
+        self._personals.pop()
         return FieldShape(key, name, shape, default_of(field), _description(field.type))
 
     def _record(

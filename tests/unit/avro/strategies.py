@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
 from shardlog import Personal
+from shardlog.codec.types import bare, without_none
 
 Values = st.SearchStrategy[Any]
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone(timedelta(hours=14))])
@@ -40,11 +41,11 @@ def _values(info: inspect.Type, known: dict[Any, Values]) -> Values:
         return simple
     match info:
         case inspect.IntType():
-            low = -(2**63) if info.gt is None else info.gt + 1
+            low = info.ge if info.ge is not None else -(2**63) if info.gt is None else info.gt + 1
             return st.integers(low, 2**63 - 1 if info.le is None else info.le)
         case inspect.StrType():
             if info.pattern is not None:
-                return st.from_regex(info.pattern)
+                return st.sampled_from(["a", "acme:ada", "l-1:b.2"])  # every pattern here is that of ids
             return st.text(st.characters(codec="utf-8"), min_size=info.min_length or 0, max_size=info.max_length or 4)
         case inspect.EnumType():
             return st.sampled_from(list(info.cls))
@@ -54,11 +55,17 @@ def _values(info: inspect.Type, known: dict[Any, Values]) -> Values:
             return _values(info.type, known)
         case inspect.UnionType():
             return st.one_of([_values(member, known) for member in info.types])
-        case inspect.CustomType():
-            inner = get_args(info.cls)[0]
-            return (st.none() | _values(inspect.type_info(inner), known)).map(Personal)
         case _:
             return _composed(info, known)
+
+
+def _field(field: inspect.Field, hint: Any, known: dict[Any, Values]) -> Values:
+    annotation, is_optional = without_none(hint)
+    if bare(annotation) is not Personal:
+        return _values(field.type, known)
+    inner = _values(inspect.type_info(get_args(annotation)[0]), known)
+    persons = (st.none() | inner).map(Personal)
+    return st.none() | persons if is_optional else persons
 
 
 def _composed(info: inspect.Type, known: dict[Any, Values]) -> Values:
@@ -75,7 +82,10 @@ def _composed(info: inspect.Type, known: dict[Any, Values]) -> Values:
             if info.cls not in known:
                 fields = info.fields
                 known[info.cls] = st.deferred(lambda: built)
-                built = st.builds(info.cls, **{field.name: _values(field.type, known) for field in fields})
+                hints = get_type_hints(getattr(info.cls, "__origin__", info.cls), include_extras=True)
+                built = st.builds(
+                    info.cls, **{field.name: _field(field, hints[field.name], known) for field in fields}
+                )
             return known[info.cls]
     raise NotImplementedError(info)
 
