@@ -13,8 +13,11 @@ from shardlog.errors import (
     JournalError,
     JournalHeld,
     ObjectStoreFailed,
+    RegistryFailed,
+    RegistryUnavailable,
     ReplayDiffers,
     ReplayFailed,
+    SchemaRefused,
     ShardlogError,
     SnapshotUnusable,
     StoreUnavailable,
@@ -31,7 +34,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The command line is wrong: an unknown option, no such stream or version of it, no such projection."""
     REFUSED = 3
-    """A command was rejected: by the domain, or by the engine."""
+    """A command was rejected, by the domain or by the engine; or a change of schemas, by those who read them."""
     DAMAGED = 65
     """The journal or a snapshot is damaged, has diverged, or is not readable by this code."""
     UNREACHABLE = 69
@@ -60,6 +63,9 @@ _BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
     (ReplayFailed, ExitCode.DIFFERS),
     (ConfigurationError, ExitCode.CONFIGURATION),
     (DomainError, ExitCode.CONFIGURATION),
+    (RegistryUnavailable, ExitCode.TRY_LATER),
+    (RegistryFailed, ExitCode.CONFIGURATION),
+    (SchemaRefused, ExitCode.REFUSED),
     (InvalidId, ExitCode.USAGE),
     (InvalidToken, ExitCode.USAGE),
     (JournalError, ExitCode.DAMAGED),

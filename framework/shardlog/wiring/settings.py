@@ -72,6 +72,29 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         check_ranges(self, "gateway")
 
 
+class SchemaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the Avro schemas of messages are, and the ids that values in Avro begin with."""
+
+    directory: Name = "schemas/avro"
+    """Holds the schemas that `shardlog schema` writes and checks; a relative one begins where shardlog.toml is."""
+    registry_url: str = ""
+    """A schema registry with Confluent's API, which gives the ids; empty: ids are fingerprints, and the folder has them."""
+    registry_user: str = ""
+    """Who asks there, by basic authentication; empty: nobody in particular."""
+    registry_password_file: str = ""
+    """The file that holds the password, so that it stands in no setting."""
+    registry_ca_file: str = ""
+    """The file with the certificates of whoever signed the registry's; empty: those that Python trusts."""
+    registry_timeout_ms: Duration = 10_000
+    """How long one question to the registry may take."""
+    registers: bool = True
+    """Whether a schema that the registry lacks is registered when it is needed; else somebody does it before."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        check_ranges(self, "schemas")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of them. The field's name is the section's."""
 
@@ -83,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: SnapshotSettings = SnapshotSettings()
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
+    schemas: SchemaSettings = SchemaSettings()
 
     @property
     def directory(self) -> Path:
@@ -117,6 +141,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "snapshots": SnapshotSettings,
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
+    "schemas": SchemaSettings,
 }
 """By name, in the order in which they are shown."""
 
