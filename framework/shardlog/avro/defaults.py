@@ -30,7 +30,9 @@ def default_json(schema: Any, value: Any, named: Mapping[str, Any]) -> Any:
         return default_json(named[schema], value, named) if schema in named else _plain(value)
     match schema["type"]:
         case "record":
-            return {field["name"]: default_json(field["type"], value[field["name"]], named) for field in schema["fields"]}
+            return {
+                field["name"]: default_json(field["type"], value[field["name"]], named) for field in schema["fields"]
+            }
         case "array":
             return [default_json(schema["items"], item, named) for item in value]
         case "map":

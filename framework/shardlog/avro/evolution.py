@@ -85,7 +85,9 @@ def _compared(
     if is_old and text != message.text:
         why = list(_said(mismatches(message.schema, stored_schema), mismatches(stored_schema, message.schema)))
         reasons = (*why, "it is an old version: what journals and topics hold of it was written as it was")
-        return change("refused", reasons, f"Give the class back the fields of {path}; change the newest version instead.")
+        return change(
+            "refused", reasons, f"Give the class back the fields of {path}; change the newest version instead."
+        )
     earlier = [s for id, s in history.items() if _fullname(s) == name.fullname and id != schema_id(stored_schema)]
     reasons = tuple(
         dict.fromkeys(

@@ -77,7 +77,9 @@ def _found(value: Any, field: FieldShape) -> Any:
     return value[field.key] if is_there or field.default is None else field.default()
 
 
-def from_record(fields: Sequence[FieldShape], is_array: bool, tag: tuple[str | None, str | int] | None) -> Convert | None:
+def from_record(
+    fields: Sequence[FieldShape], is_array: bool, tag: tuple[str | None, str | int] | None
+) -> Convert | None:
     """What fastavro reads -> builtins; None where they are the same. is_array: the builtins are a list."""
     has_defaults = any(field.default is not None for field in fields)
     if not (is_array or tag or has_defaults) and all(f.key == f.name and f.shape.from_avro is None for f in fields):

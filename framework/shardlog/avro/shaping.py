@@ -102,7 +102,9 @@ class _Shaper:
                 return self._tuple(info, where)
             case inspect.CustomType() if bare(info.cls) is Personal:
                 return self._personal(where)
-        raise DomainError(f"{where} of {self._name} has no form in Avro: it is {type(info).__name__.removesuffix('Type')}")
+        raise DomainError(
+            f"{where} of {self._name} has no form in Avro: it is {type(info).__name__.removesuffix('Type')}"
+        )
 
     def _members(self, info: inspect.Type, where: str) -> Any:
         """The members of a union, unions within it too."""

@@ -83,10 +83,6 @@ def _composed(info: inspect.Type, known: dict[Any, Values]) -> Values:
                 fields = info.fields
                 known[info.cls] = st.deferred(lambda: built)
                 hints = get_type_hints(getattr(info.cls, "__origin__", info.cls), include_extras=True)
-                built = st.builds(
-                    info.cls, **{field.name: _field(field, hints[field.name], known) for field in fields}
-                )
+                built = st.builds(info.cls, **{field.name: _field(field, hints[field.name], known) for field in fields})
             return known[info.cls]
     raise NotImplementedError(info)
-
-

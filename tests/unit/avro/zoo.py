@@ -221,4 +221,3 @@ EVENTS: tuple[type[Event], ...] = (
     Empty,
 )
 MESSAGES: tuple[type[Event] | type[Command], ...] = (*EVENTS, Everything)
-

@@ -66,7 +66,9 @@ class FolderRegistry(SchemaRegistry):
         parsed = read_schema(schema, subject)
         id = schema_id(parsed)
         known = self._text(id)
-        return id if known is not None and canonical(read_schema(known, f"{IDS}/{id}.avsc")) == canonical(parsed) else None
+        return (
+            id if known is not None and canonical(read_schema(known, f"{IDS}/{id}.avsc")) == canonical(parsed) else None
+        )
 
     def schema(self, id: int) -> str:
         found = self._text(id)

@@ -111,7 +111,9 @@ def _checked(access: RegistryAccess) -> str:
             "registry_user and registry_password_file"
         )
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigurationError(f"schemas setting registry_url is {access.url!r}, and must be an http or https address")
+        raise ConfigurationError(
+            f"schemas setting registry_url is {access.url!r}, and must be an http or https address"
+        )
     return access.url.rstrip("/")
 
 

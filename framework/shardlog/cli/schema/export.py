@@ -34,5 +34,7 @@ def command(directory: Path | None, settings: Path | None, as_json: bool) -> int
         for path in written:
             click.echo(path)
         if not refused:
-            click.echo(f"{found.directory}: {count(len(found.messages), 'schema')}, {count(len(written), 'file')} written")
+            click.echo(
+                f"{found.directory}: {count(len(found.messages), 'schema')}, {count(len(written), 'file')} written"
+            )
     return ExitCode.REFUSED if refused else ExitCode.OK
