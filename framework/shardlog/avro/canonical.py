@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from fastavro.schema import SchemaParseException, UnknownType, fingerprint, parse_schema, to_parsing_canonical_form
@@ -35,11 +35,11 @@ def read_schema(text: str, where: str) -> Schema:
 
 def canonical(schema: Schema) -> str:
     """Avro's Parsing Canonical Form: what decides over the bytes of values, and nothing else."""
-    return cast("str", to_parsing_canonical_form(dict(schema)))
+    return to_parsing_canonical_form(dict(schema))
 
 
 def schema_id(schema: Schema) -> int:
-    """The first four bytes of the canonical form's SHA-256, without the highest bit: what anybody can work out again."""
+    """The first four bytes of the canonical form's SHA-256, without the highest bit: which anybody can work out."""
     return int(fingerprint(canonical(schema), "sha256")[:8], 16) & ID_MAX
 
 

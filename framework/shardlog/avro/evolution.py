@@ -17,7 +17,7 @@ Status: TypeAlias = Literal["same", "new", "changed", "refused"]
 
 
 class StoredSchemas(msgspec.Struct, frozen=True):
-    """The folder of schemas. by_path: texts by `CATEGORY/KIND/Name.vN.avsc`. by_id: every schema that was ever exported."""
+    """The folder of schemas. by_path: texts by `CATEGORY/KIND/Name.vN.avsc`. by_id: every schema ever exported."""
 
     by_path: Mapping[str, str]
     by_id: Mapping[int, str]
@@ -100,7 +100,7 @@ def _compared(
 
 
 def _said(backward: list[Mismatch], forward: list[Mismatch]) -> Iterator[str]:
-    """In words: backward is what new code cannot read of old values, forward what old readers cannot read of new ones."""
+    """In words: backward is what new readers cannot read of old values; forward: old readers, of new values."""
     added = [found for found in backward if found.problem == "missing"]
     gone = [found for found in forward if found.problem == "missing"]
     for found in added:

@@ -70,10 +70,7 @@ def to_record(fields: Sequence[FieldShape]) -> Convert | None:
 
 def _found(value: Any, field: FieldShape) -> Any:
     """The field's value; its default where the struct leaves it out (`omit_defaults`)."""
-    if isinstance(field.key, int):
-        is_there = field.key < len(value)
-    else:
-        is_there = field.key in value
+    is_there = field.key < len(value) if isinstance(field.key, int) else field.key in value
     return value[field.key] if is_there or field.default is None else field.default()
 
 

@@ -7,7 +7,7 @@ as they are, and what `msgspec.convert` takes. On the other side they are what f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -52,7 +52,12 @@ DECIMAL = Shape(text("decimal"), "string", (str,))
 TIME = Shape(text("time"), "string", (str,))
 DURATION = Shape(text("duration"), "string", (str,))
 DATE = Shape({"type": "int", "logicalType": "date"}, "int", (date,))
-TIMESTAMP = Shape({"type": "long", "logicalType": "timestamp-micros"}, "long", (datetime,))
+TIMESTAMP = Shape(
+    {"type": "long", "logicalType": "timestamp-micros"},
+    "long",
+    (datetime,),
+    lambda value: value.astimezone(UTC),  # raises OverflowError for an instant that no reader in Python could hold
+)
 UUID_TEXT = Shape({"type": "string", "logicalType": "uuid"}, "string", (UUID,))
 TIMESTAMP_TEXT = Shape(
     text("timestamp"),

@@ -183,7 +183,8 @@ class _Shaper:
             name, self._name.inner_namespace, [FieldShape("value", "value", value)], self._named, "null: erased"
         )
         to_value, from_value = value.to_avro, value.from_avro
-        assert to_value is not None and from_value is not None
+        assert to_value is not None
+        assert from_value is not None
 
         def from_avro(record: dict[str, Any]) -> Any:
             found = from_value(record["value"])

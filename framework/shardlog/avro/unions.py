@@ -55,7 +55,7 @@ class _Choice:
     def __init__(self, shapes: Sequence[Shape], where: str) -> None:
         self._where = where
         self._by_branch: Mapping[str, Shape] = {shape.branch: shape for shape in shapes}
-        self._by_tag = {shape.tag: shape for shape in shapes if shape.tag is not None}
+        self._by_tag: Mapping[Any, Shape] = {shape.tag: shape for shape in shapes if shape.tag is not None}
         self._tag_field = next((field for field, _ in self._by_tag), None)
         self._by_type: dict[type, Shape] = {}
         self._by_type_read: dict[type, Shape] = {}

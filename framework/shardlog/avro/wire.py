@@ -27,8 +27,8 @@ class AvroWire:
 
     registers: whether a schema that the registry lacks is registered when it is first needed. Ids and schemas are asked
     for once, so only a first time waits for the registry. Raises DomainError for a message that has no form in Avro.
-    Methods may be called from any thread. All of them raise what SchemaRegistry's methods raise: RegistryUnavailable says
-    nothing about a value, and the same call is worth another try.
+    Methods may be called from any thread. All of them raise what SchemaRegistry's methods raise: RegistryUnavailable
+    says nothing about a value, and the same call is worth another try.
     """
 
     def __init__(self, application: Application, registry: SchemaRegistry, registers: bool = True) -> None:
@@ -85,8 +85,8 @@ class AvroWire:
         writer = self._schema(id)
         if _fullname(writer) != message.name.fullname:
             raise PayloadUnreadable(
-                f"schema {id} is {_fullname(writer)}, and {category}/{command} is {message.name.fullname} here: write it "
-                f"with the schema of {message.name.path}"
+                f"schema {id} is {_fullname(writer)}, and {category}/{command} is {message.name.fullname} here: write "
+                f"it with the schema of {message.name.path}"
             )
         return message.decode_json(body, writer)
 

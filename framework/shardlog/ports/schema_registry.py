@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 
 
 class SchemaRegistry(ABC):
-    """Avro schemas by id, and by subject: all that was ever written under one name. Methods may be called from any thread.
+    """Avro schemas by id, and by subject: all that was ever written under one name. Methods may be called from any
+    thread.
 
-    A schema is its JSON text. Methods raise RegistryUnavailable where trying again may help, RegistryFailed where it does
-    not, and SchemaError for a text that is no schema. They wait no longer than the adapter's time-outs.
+    A schema is its JSON text. Methods raise RegistryUnavailable where trying again may help, RegistryFailed where it
+    does not, and SchemaError for a text that is no schema. They wait no longer than the adapter's time-outs.
     """
 
     @abstractmethod

@@ -78,7 +78,7 @@ class SchemaSettings(msgspec.Struct, frozen=True, kw_only=True):
     directory: Name = "schemas/avro"
     """Holds the schemas that `shardlog schema` writes and checks; a relative one begins where shardlog.toml is."""
     registry_url: str = ""
-    """A schema registry with Confluent's API, which gives the ids; empty: ids are fingerprints, and the folder has them."""
+    """A schema registry with Confluent's API, which gives the ids; empty: the folder does, by fingerprint."""
     registry_user: str = ""
     """Who asks there, by basic authentication; empty: nobody in particular."""
     registry_password_file: str = ""

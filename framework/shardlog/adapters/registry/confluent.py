@@ -21,9 +21,9 @@ _SUBJECT_UNKNOWN = 40401
 class RegistryAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Where a registry is, and how it is asked.
 
-    url: to where the API begins, such as https://registry:8081, or http://apicurio:8080/apis/ccompat/v7. password: never
-    part of an error or a log. ca_file: certificates of whoever signed the registry's, "" for those that Python trusts.
-    timeout_ms: how long connecting, and each wait for an answer, may take.
+    url: to where the API begins, such as https://registry:8081, or http://apicurio:8080/apis/ccompat/v7. password:
+    never part of an error or a log. ca_file: certificates of whoever signed the registry's, "" for those that Python
+    trusts. timeout_ms: how long connecting, and each wait for an answer, may take.
     """
 
     url: str
@@ -76,8 +76,8 @@ class ConfluentRegistry(SchemaRegistry):
         status, answer = asked(self._client, "GET", f"/schemas/ids/{id}", None, {200, 404})
         if status == 404:
             raise SchemaUnknown(
-                f"the registry at {self._url} has no schema {id}: whoever wrote the value used another registry, or the "
-                "schema was deleted there"
+                f"the registry at {self._url} has no schema {id}: whoever wrote the value used another registry, or "
+                "the schema was deleted there"
             )
         if answer.get("schemaType", "AVRO") != "AVRO" or not isinstance(answer.get("schema"), str):
             raise SchemaError(f"schema {id} of the registry at {self._url} is no Avro, but {answer.get('schemaType')}")

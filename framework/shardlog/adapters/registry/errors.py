@@ -29,8 +29,8 @@ def asked(
     status = response.status_code
     if status in (401, 403):
         raise RegistryFailed(
-            f"{where} refuses {method} {path} ({status}): check [schemas] registry_user and registry_password_file, and "
-            "what that user may do"
+            f"{where} refuses {method} {path} ({status}): check [schemas] registry_user and registry_password_file, "
+            "and what that user may do"
         )
     if status >= 500 or status in _TRY_LATER:
         raise RegistryUnavailable(f"{where} answers {status}: {response.text[:200]}")
@@ -38,7 +38,7 @@ def asked(
         answer = msgspec.json.decode(response.content, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RegistryFailed(
-            f"{where} answers {status} with what is no object of JSON: is the path of its API in [schemas] registry_url?"
+            f"{where} answers {status} with what is no object of JSON: is its API's path in [schemas] registry_url?"
         ) from error
     if status not in expected or (status == 404 and "error_code" not in answer):
         raise RegistryFailed(f"{where} answers {method} {path} with {status}: {response.text[:200]}")

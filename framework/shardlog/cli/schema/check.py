@@ -19,8 +19,8 @@ from shardlog.cli.schema.comparing import compared, say_refused, schemas_option
 def command(directory: Path | None, settings: Path | None, as_json: bool) -> int:
     """Compare the classes at hand with the schemas that are stored, and refuse what readers could not follow.
 
-    A field without a default that came or went, another type, a rename, a version that is gone: each is told with what to
-    do instead. Exits with 3 where a change is refused, and with 1 where the files only have to be written anew.
+    A field without a default that came or went, another type, a rename, a version that is gone: each is told with what
+    to do instead. Exits with 3 where a change is refused, and with 1 where the files only have to be written anew.
     """
     found = compared(settings, directory)
     refused = [change for change in found.changes if change.status == "refused"]

@@ -19,8 +19,8 @@ from shardlog.cli.schema.comparing import compared, say_refused, schemas_option
 def command(directory: Path | None, settings: Path | None, as_json: bool) -> int:
     """Write the Avro schema of every command and event, where no change is refused.
 
-    The folder is to be kept under version control: it is what `check` compares with, and what decodes values where there
-    is no schema registry. Exits with 3, and writes nothing, where `check` would refuse a change.
+    The folder is to be kept under version control: it is what `check` compares with, and what decodes values where
+    there is no schema registry. Exits with 3, and writes nothing, where `check` would refuse a change.
     """
     from shardlog.adapters.filesystem.schemas import write_schemas
 

@@ -59,7 +59,7 @@ def _fetch(maven: str, cache: Path, home: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as folder:
         arguments = [f"{PLUGIN}:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={folder}"]
         try:
-            ran = subprocess.run(
+            ran = subprocess.run(  # noqa: S603  # a program and arguments of our own
                 [maven, "-q", "-B", *arguments],
                 cwd=folder,
                 capture_output=True,

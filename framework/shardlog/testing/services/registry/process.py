@@ -37,7 +37,7 @@ def running_registry() -> Iterator[str]:
         log = Path(folder) / "log"
         options = ["-Xmx256m", f"-Djava.io.tmpdir={folder}", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.http.port=0"]
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603  # a program and arguments of our own
                 [java, *options, "-jar", str(program)], cwd=folder, stdout=output, stderr=subprocess.STDOUT
             )
         try:
