@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from shardlog import AwareDatetime, Command, Event, Message
+from shardlog import AwareDatetime, Command, Event
 from shardlog.avro.evolution import SchemaChange, StoredSchemas, changes
 from shardlog.avro.messages import MessageAvro
 from shardlog.avro.names import MessageName
+from shardlog.model.messages import Message
 
 
 class Color(StrEnum):
