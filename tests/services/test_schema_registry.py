@@ -81,8 +81,9 @@ def test_what_our_check_refuses_the_registry_refuses(
     name = f"{uuid4()}-{before.name.fullname}"
     registry.register(name, before.text)
     problems = {m.problem for m in mismatches(after.schema, before.schema) + mismatches(before.schema, after.schema)}
-    if problems == {"meaning"}:
-        pytest.skip("Avro itself reads a number as a time, so no registry refuses it: ours is the stricter check")
+    if problems == {"meaning"}:  # Avro itself reads a number as a time, so no registry refuses it: ours is stricter
+        assert registry.incompatibility(name, after.text) is None
+        return
     assert registry.incompatibility(name, after.text)
     with pytest.raises(SchemaRefused, match="shardlog schema check"):
         registry.register(name, after.text)
@@ -99,9 +100,10 @@ def test_what_our_check_lets_through_the_registry_takes(registry: SchemaRegistry
 
 def test_an_event_is_read_by_another_process_that_knows_the_registry_alone(registry: SchemaRegistry, url: str) -> None:
     written = AvroWire(application, registry).encode_event(TOPIC, "account", Deposited(amount=5))
-    reader = AvroWire(application, ConfluentRegistry(RegistryAccess(url=url)), registers=False)
-    assert reader.decode_event(written) == ("account", Deposited(amount=5))
+    other = ConfluentRegistry(RegistryAccess(url=url))
+    assert AvroWire(application, other, registers=False).decode_event(written) == ("account", Deposited(amount=5))
     assert AvroWire(application, registry).encode_event_json(TOPIC, "account/deposited/1", b'{"amount":5}') == written
+    other.close()
 
 
 def test_a_command_in_avro_becomes_the_payload_that_an_executor_takes(registry: SchemaRegistry) -> None:

@@ -87,7 +87,7 @@ def test_an_answer_that_was_not_expected_is_one_of_ours(
         (f"http://ann:{SECRET}@registry", "has a name or a password in it"),
         ("registry:8081", "must be an http or https address"),
         ("ftp://registry", "must be an http or https address"),
-        ("http://[", "is no address"),
+        ("http://registry:port", "is no address"),
         ("http://", "must be an http or https address"),
     ],
 )
