@@ -9,7 +9,7 @@ import pytest
 from shardlog.cli.exit_codes import ExitCode
 from tests.services.command_line import shardlog
 
-DOMAIN = '''
+DOMAIN = """
 from shardlog import Aggregate, Command, Domain, Event, State, replace
 
 class Lamp(State):
@@ -32,15 +32,15 @@ def lit(state: Lamp, event: Lit) -> Lamp:
     return replace(state, watts=event.watts)
 {more}
 home = Domain("home", aggregates=[lamp])
-'''
-UPCASTER = '''
+"""
+UPCASTER = """
 class LitV1(Event, name="lit", version=1):
     watts: int
 
 @lamp.upcasts
 def lit_v1(old: LitV1) -> Lit:
     return Lit(watts=old.watts, volts=230)
-'''
+"""
 
 
 def write(folder: Path, *, lit: str = "", fields: str = "", values: str = "", more: str = "") -> None:
@@ -74,9 +74,7 @@ def test_a_field_with_a_default_has_only_to_be_exported(folder: Path) -> None:
     write(folder, fields="    volts: int = 230\n")
     said = shardlog(folder, "schema", "check")
     assert said.code == ExitCode.FAILED
-    assert said.out == (
-        "lamp/events/Lit.v1.avsc: changed, and every reader can follow: run `shardlog schema export`\n"
-    )
+    assert said.out == ("lamp/events/Lit.v1.avsc: changed, and every reader can follow: run `shardlog schema export`\n")
     assert shardlog(folder, "schema", "export").code == ExitCode.OK
     assert shardlog(folder, "schema", "check").code == ExitCode.OK
     assert len([path for path in files(folder) if "/ids/" in path]) == 3, "the schema of before stays readable"

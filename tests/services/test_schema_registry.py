@@ -8,7 +8,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -157,7 +157,7 @@ def test_a_registry_that_is_gone_is_unavailable(tmp_path: Path) -> None:
 class Asking(http.server.BaseHTTPRequestHandler):
     """Notes who asks, and answers with a schema."""
 
-    asked: list[str | None] = []
+    asked: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.headers["Authorization"])

@@ -1,4 +1,4 @@
-"""Every error of httpx, and every answer of a server, comes out as one of ours, says who must act, and shows no secret."""
+"""Every error of httpx, and every answer of a server, is one of ours, says who must act, and shows no secret."""
 
 from __future__ import annotations
 

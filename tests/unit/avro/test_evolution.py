@@ -74,6 +74,8 @@ class Stronger(StrEnum):
 Stronger.__name__ = "Color"
 WiderInner.__name__ = "Inner"
 
+MEANING = ": the same bytes would mean something else"
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "a field without a default": (
         {**SAME, "volts": int},
@@ -110,8 +112,8 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {**SAME, "watts": AwareDatetime},
         DEFAULTS,
         [
-            "field watts: old values are long, read as long (timestamp-micros): the same bytes would mean something else",
-            "field watts: new values are long (timestamp-micros), read as long: the same bytes would mean something else",
+            f"field watts: old values are long, read as long (timestamp-micros){MEANING}",
+            f"field watts: new values are long (timestamp-micros), read as long{MEANING}",
         ],
     ),
     "one more value": (

@@ -72,8 +72,6 @@ def test_an_instant_beyond_the_calendar_in_utc_is_refused() -> None:
         SHELF.encode(Shelf(at=first))
 
 
-
-
 def test_an_integer_of_more_than_64_bits_is_refused_with_its_value() -> None:
     count = MessageAvro("zoo", type("Counted", (Event,), {"__annotations__": {"number": int}, "__module__": __name__}))
     with pytest.raises(PayloadUnwritable, match=f"{2**63} is beyond a long's 64 bits"):

@@ -95,7 +95,10 @@ def test_listing_the_commands_loads_none_of_them() -> None:
     assert all(name in ran.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("sta", ["status"]), ("s", ["send", "stream", "status", "snapshot", "schema"]), ("schema e", ["export"])])
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sta", ["status"]), ("s", ["send", "stream", "status", "snapshot", "schema"]), ("schema e", ["export"])],
+)
 def test_a_shell_is_offered_the_commands_that_begin_so(typed: str, offered: list[str]) -> None:
     environment = {
         **os.environ,
