@@ -272,6 +272,34 @@ class TruncationRefused(JournalError):
     """The journal was not cut off: what would be lost is still needed, or is kept nowhere else."""
 
 
+class SchemaError(ShardlogError):
+    """A schema, or a value in the form of one, is not what it must be; nothing was changed."""
+
+
+class SchemaRefused(SchemaError):
+    """A change of a message that readers of old or new values could not follow; the domain's author must act."""
+
+
+class SchemaUnknown(SchemaError):
+    """No schema is known under this id, or this one is not registered."""
+
+
+class PayloadUnreadable(SchemaError):
+    """Bytes that are no Avro value of the schema that they name; whoever wrote them must act."""
+
+
+class PayloadUnwritable(SchemaError):
+    """A value that Avro has no form for, such as an integer of more than 64 bits; its author must act."""
+
+
+class RegistryUnavailable(SchemaError):
+    """The schema registry does not answer, or not now. Nothing is at fault but time: try again."""
+
+
+class RegistryFailed(SchemaError):
+    """The schema registry refuses: credentials, permissions, a setting. Trying again does not help."""
+
+
 def reject(code: str, message: str) -> NoReturn:
     """Refuse the command. `code` is for programs (snake case, stable), `message` for people.
 

@@ -11,6 +11,7 @@ from itertools import groupby
 import click
 import pytest
 
+from shardlog.cli import schema
 from shardlog.cli.exit_codes import ExitCode
 from shardlog.cli.main import COMMANDS, shardlog
 from shardlog.wiring.setting_list import Setting, all_settings
@@ -41,9 +42,12 @@ def test_there_is_no_section_beside_them() -> None:
     assert sections == list(dict.fromkeys(setting.section for setting in all_settings()))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"schema {name}" for name in schema.COMMANDS)])
 def test_a_command_s_part_of_the_page_has_its_options_and_no_others(name: str) -> None:
-    command = shardlog.get_command(click.Context(shardlog), name)
+    command: click.Command | None = shardlog
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
     assert command is not None
     part = COMMAND_LINE.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
     options = {option for p in command.params if isinstance(p, click.Option) for option in p.opts}

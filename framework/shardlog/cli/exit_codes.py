@@ -14,8 +14,11 @@ from shardlog.errors import (
     JournalHeld,
     JournalUnavailable,
     ObjectStoreFailed,
+    RegistryFailed,
+    RegistryUnavailable,
     ReplayDiffers,
     ReplayFailed,
+    SchemaRefused,
     ShardlogError,
     SnapshotUnusable,
     StoreUnavailable,
@@ -33,7 +36,7 @@ class ExitCode(IntEnum):
     """The command line is wrong: an unknown option, no such stream or version of it, no such projection, no dead
     letter open there."""
     REFUSED = 3
-    """A command was rejected: by the domain, or by the engine."""
+    """A command was rejected, by the domain or by the engine; or a change of schemas, by those who read them."""
     DAMAGED = 65
     """The journal or a snapshot is damaged, has diverged, or is not readable by this code."""
     UNREACHABLE = 69
@@ -63,6 +66,9 @@ _BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
     (ReplayFailed, ExitCode.DIFFERS),
     (ConfigurationError, ExitCode.CONFIGURATION),
     (DomainError, ExitCode.CONFIGURATION),
+    (RegistryUnavailable, ExitCode.TRY_LATER),
+    (RegistryFailed, ExitCode.CONFIGURATION),
+    (SchemaRefused, ExitCode.REFUSED),
     (InvalidId, ExitCode.USAGE),
     (InvalidToken, ExitCode.USAGE),
     (JournalError, ExitCode.DAMAGED),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
-import importlib.util
 import os
 import signal
 import sys
@@ -14,11 +12,10 @@ from types import FrameType
 from typing import NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from shardlog.cli.exit_codes import ExitCode, exit_code_of
+from shardlog.cli.lazy import LazyCommands
 from shardlog.errors import ShardlogError
-from shardlog.model.names import closest
 
 COMMANDS: Mapping[str, str] = {
     "dev": "Serve the application over HTTP, with all roles in this process.",
@@ -30,52 +27,19 @@ COMMANDS: Mapping[str, str] = {
     "snapshot": "Take a snapshot of every shard.",
     "rebuild": "Build a projection's tables again from the journal.",
     "dead-letters": "Show the commands that nobody goes on from, or mark one as resolved.",
+    "schema": "Write the Avro schemas of messages, or check that no reader is left behind by a change.",
     "config": "Show every setting: value, unit, range, and where it comes from.",
     "new": "Make a repository for a domain team, with a working aggregate, projection and tests.",
     "completion": "Print the script that completes commands and options in your shell.",
 }
-"""Each command is the object `command` of the module of its name, with `_` for `-`, imported when it is asked for."""
+"""Each command is the object `command` of the module of its name, with `_` for `-`, imported when it is asked for. One
+that has commands of its own is a package with such a list."""
 COMPLETE = "_SHARDLOG_COMPLETE"
 """The variable by which a shell asks for completions."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-class LazyCommands(click.Group):
-    """A group that lists its commands without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if importlib.util.find_spec(_module(name)) is not None]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        found = importlib.import_module(_module(cmd_name)).command
-        assert isinstance(found, click.Command)
-        return found
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            known = self.list_commands(ctx)
-            ctx.fail(f"there is no command {args[0]!r}{closest(args[0], known)}; there are: {', '.join(known)}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
-        options = click.Command.shell_complete(self, ctx, incomplete)
-        return [*(CompletionItem(name, help=COMMANDS[name]) for name in names), *options]
-
-
-def _module(name: str) -> str:
-    return f"shardlog.cli.{name.replace('-', '_')}"
-
-
-@click.group(cls=LazyCommands, context_settings=CONTEXT)
+@click.group(cls=LazyCommands, package="shardlog.cli", about=COMMANDS, context_settings=CONTEXT)
 @click.option("--traceback", "shows_traceback", is_flag=True, help="Show where an error comes from, for a report.")
 @click.version_option(package_name="shardlog", prog_name="shardlog")
 def shardlog(shows_traceback: bool) -> None:

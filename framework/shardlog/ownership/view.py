@@ -1,4 +1,4 @@
-"""What the control records say at one moment: the journal's meta record, assignments, announcements, accepted inputs."""
+"""What the control records say at one moment: what the journal is, assignments, announcements, accepted inputs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class ControlView(NamedTuple):
     def known_meta(self) -> Meta:
         """Raises JournalMismatch where there is no meta record."""
         if self.meta is None:
-            raise JournalMismatch("there is no journal: its control topic holds no meta record. Run `shardlog admin init`")
+            raise JournalMismatch(
+                "there is no journal: the control topic has no meta record. Run `shardlog admin init`"
+            )
         return self.meta
 
 

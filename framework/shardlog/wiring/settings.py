@@ -12,6 +12,7 @@ from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.executor.limits import Duration
 from shardlog.executor.limits import Limits as ExecutorLimits
 from shardlog.gateway.settings import GatewaySettings
+from shardlog.ownership.settings import OwnershipSettings
 from shardlog.projector.worker import Limits as ProjectorLimits
 from shardlog.ranges import check_ranges
 from shardlog.relay.limits import RelayLimits
@@ -59,18 +60,43 @@ class RecoverySettings(msgspec.Struct, frozen=True, kw_only=True):
         check_ranges(self, "recovery")
 
 
+class SchemaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the Avro schemas of messages are, and the ids that values in Avro begin with."""
+
+    directory: Name = "schemas/avro"
+    """Holds the schemas that `shardlog schema` writes and checks; a relative one begins where shardlog.toml is."""
+    registry_url: str = ""
+    """A schema registry with Confluent's API, which gives the ids; empty: the folder does, by fingerprint."""
+    registry_user: str = ""
+    """Who asks there, by basic authentication; empty: nobody in particular."""
+    registry_password_file: str = ""
+    """The file that holds the password, so that it stands in no setting."""
+    registry_ca_file: str = ""
+    """The file with the certificates of whoever signed the registry's; empty: those that Python trusts."""
+    registry_timeout_ms: Duration = 10_000
+    """How long one question to the registry may take."""
+    registers: bool = True
+    """Whether a schema that the registry lacks is registered when it is needed; else somebody does it before."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        check_ranges(self, "schemas")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of them. The field's name is the section's."""
 
     application: ApplicationSettings = ApplicationSettings()
     journal: JournalSettings = JournalSettings()
     kafka: KafkaSettings = KafkaSettings()
+    ownership: OwnershipSettings = OwnershipSettings()
     executor: ExecutorLimits = ExecutorLimits()
     projector: ProjectorLimits = ProjectorLimits()
     relay: RelayLimits = RelayLimits()
     snapshots: SnapshotSettings = SnapshotSettings()
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
+    schemas: SchemaSettings = SchemaSettings()
 
     @property
     def directory(self) -> Path:
@@ -100,12 +126,14 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "application": ApplicationSettings,
     "journal": JournalSettings,
     "kafka": KafkaSettings,
+    "ownership": OwnershipSettings,
     "executor": ExecutorLimits,
     "projector": ProjectorLimits,
     "relay": RelayLimits,
     "snapshots": SnapshotSettings,
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
+    "schemas": SchemaSettings,
 }
 """By name, in the order in which they are shown."""
 

@@ -16,19 +16,29 @@ import pytest
 
 from shardlog import errors
 from shardlog.cli import main as main_module
+from shardlog.cli import schema
 from shardlog.cli.exit_codes import ExitCode, exit_code_of
 from shardlog.cli.main import COMMANDS, main, shardlog
 from shardlog.errors import Corrupt, JournalHeld, ReplayDiffers, ShardlogError
 
-each_command = pytest.mark.parametrize("name", COMMANDS)
+ABOUT = {
+    **{name: about for name, about in COMMANDS.items() if name != "schema"},
+    **{f"schema {name}": about for name, about in schema.COMMANDS.items()},
+}
+"""Every command by its words, those of groups too."""
+each_command = pytest.mark.parametrize("name", ABOUT)
 SHARDLOG = [sys.executable, "-m", "shardlog.cli.main"]
 WITHOUT_JSON = {"dev", "new", "completion"}
 """dev says one line of JSON anyway; new and completion print nothing that a program reads."""
 
 
 def command_of(name: str) -> click.Command:
-    found = shardlog.get_command(click.Context(shardlog), name)
-    assert found is not None
+    found: click.Command = shardlog
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        within = found.get_command(click.Context(found), word)
+        assert within is not None
+        found = within
     return found
 
 
@@ -58,7 +68,7 @@ def ended(*arguments: str) -> int:
 def test_a_command_s_help_begins_as_the_list_says(name: str) -> None:
     about = command_of(name).help
     assert about is not None
-    assert COMMANDS[name].split()[0] == about.split()[0]
+    assert ABOUT[name].split()[0] == about.split()[0]
 
 
 @each_command
@@ -85,13 +95,16 @@ def test_listing_the_commands_loads_none_of_them() -> None:
     assert all(name in ran.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("sta", ["status"]), ("s", ["send", "stream", "status", "snapshot"])])
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sta", ["status"]), ("s", ["send", "stream", "status", "snapshot", "schema"]), ("schema e", ["export"])],
+)
 def test_a_shell_is_offered_the_commands_that_begin_so(typed: str, offered: list[str]) -> None:
     environment = {
         **os.environ,
         "_SHARDLOG_COMPLETE": "bash_complete",
         "COMP_WORDS": f"shardlog {typed}",
-        "COMP_CWORD": "1",
+        "COMP_CWORD": str(len(typed.split())),
     }
     ran = subprocess.run(SHARDLOG, capture_output=True, text=True, env=environment, check=False)
     assert [line.partition(",")[2] for line in ran.stdout.splitlines()] == offered

@@ -44,8 +44,8 @@ class Serving(NamedTuple):
 class ExecutorProcess:
     """Shards of a journal on Kafka, claimed and served for as long as the assignments name this owner.
 
-    ordinal: from 0; its name is `executor-ORDINAL`. inputs: makes the inputs of all shards. Ownership is the claim in the
-    journal: assignments only say who should claim, and what is announced is a hint.
+    ordinal: from 0; its name is `executor-ORDINAL`. inputs: makes the inputs of all shards. Ownership is the claim in
+    the journal: assignments only say who should claim, and what is announced is a hint.
     """
 
     def __init__(self, settings: Settings, application: Application, ordinal: int, inputs: MakeInputs) -> None:
@@ -156,7 +156,7 @@ class ExecutorProcess:
             snapshots=snapshots.of(self._application, core, writer),
         )
 
-    # -- what it says ----------------------------------------------------------------------------------------------------
+    # -- what it says --------------------------------------------------------------------------------------------------
     def _serving(self, executor: Executor) -> list[int]:
         return [number for number, mode in executor.modes.items() if mode == Mode.SERVING.value]
 

@@ -1,0 +1,1 @@
+"""Schema registries with Confluent's REST API: Confluent's own, Apicurio, Karapace, Redpanda."""
