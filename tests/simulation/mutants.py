@@ -251,7 +251,7 @@ def wait() -> list[Change]:
         self._decider._repeats.core = self
         return build(self, *fields, **more)
 
-    def at_once(self: Any, request: Any, key: bytes, draft: Draft) -> bool:
+    def at_once(self: Any, request: Any, key: bytes, issued: int | None, draft: Draft) -> bool:
         for place, pending in enumerate(self._pending):
             for answer in pending.answers if key in pending.keys else ():
                 is_first = isinstance(answer, AcceptedAnswer)
@@ -261,7 +261,7 @@ def wait() -> list[Change]:
                     outcome = CommandAccepted(answer.events, answer.version, token)
                     request.sink.deliver([(request.ticket, outcome)])
                     return True
-        return is_answered(self, request, key, draft)
+        return is_answered(self, request, key, issued, draft)
 
     serve = ShardExecutor._serve
 
@@ -297,7 +297,13 @@ def floor() -> list[Change]:
 
 @mutant("D5: an id leaves the window by the time of its frame, whatever the time in it")
 def time_in_id() -> list[Change]:
-    return [(module, "time_in_id", lambda command_id: None) for module in (entries, replay)]
+    settle = entries.Entries._settle
+
+    def settling(self: Any, decision: Any, *rest: Any) -> None:
+        decision.issued = None
+        settle(self, decision, *rest)
+
+    return [(entries.Entries, "_settle", settling), (replay, "time_in_id", lambda command_id: None)]
 
 
 @mutant("D1: a replay does not fill the window of command ids")

@@ -53,7 +53,7 @@ class ControlView(NamedTuple):
         """Raises JournalMismatch where there is no meta record."""
         if self.meta is None:
             raise JournalMismatch(
-                "there is no journal: the control topic has no meta record. Run `shardlog admin init`"
+                "the control topic has no meta record, so there is no journal: run `shardlog admin init`"
             )
         return self.meta
 
