@@ -1,0 +1,37 @@
+"""`shardlog serve executor`: the shards of one executor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shardlog.cli.options import settings_option
+from shardlog.cli.serve.serving import begun, say_ended, say_serving
+
+
+@click.command("executor")
+@click.option(
+    "--ordinal",
+    type=click.IntRange(0),
+    required=True,
+    help="Which executor this is, from 0: it serves what executor-ORDINAL should own.",
+)
+@settings_option
+def command(ordinal: int, settings: Path | None) -> None:
+    """Claim and serve the shards that this executor should own: as they were assigned, else shard mod executors.
+
+    Whenever other shards are served than before, one line of JSON on the standard output says which: role, owner,
+    journal, shards, pid. Ctrl-C or SIGTERM finishes what was taken, releases the shards and ends; a second one ends at
+    once, and nothing acknowledged is lost.
+    """
+    loaded, application = begun(settings)
+
+    from shardlog.wiring.kafka.executor import ExecutorProcess
+    from shardlog.wiring.kafka.inputs import kafka_inputs
+    from shardlog.wiring.kafka.signals import stopped_by_signals
+
+    process = ExecutorProcess(loaded.settings, application, ordinal, kafka_inputs)
+    with stopped_by_signals(process.stop):
+        process.run(lambda serving: say_serving("executor", **serving._asdict()))
+    say_ended("executor")

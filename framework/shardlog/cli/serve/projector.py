@@ -1,0 +1,29 @@
+"""`shardlog serve projector`: the projections' tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shardlog.cli.options import settings_option
+from shardlog.cli.serve.serving import begun, say_ended, say_serving
+
+
+@click.command("projector")
+@settings_option
+def command(settings: Path | None) -> None:
+    """Keep the tables of all projections in projections.sqlite of [journal] directory.
+
+    Once they are kept, one line of JSON on the standard output says so: role, journal, pid. Ctrl-C or SIGTERM ends it
+    after the transaction under way.
+    """
+    loaded, application = begun(settings)
+
+    from shardlog.wiring.kafka.projector import ProjectorProcess
+    from shardlog.wiring.kafka.signals import stopped_by_signals
+
+    process = ProjectorProcess(loaded.settings, application)
+    with stopped_by_signals(process.stop):
+        process.run(lambda journal: say_serving("projector", journal=journal))
+    say_ended("projector")

@@ -1,0 +1,41 @@
+"""What the commands of `shardlog serve` share: settings, the log on the standard error, the line that says where."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shardlog.cli.options import load_with_application
+from shardlog.cli.printing import say_json
+
+if TYPE_CHECKING:
+    from shardlog.model.application import Application
+    from shardlog.wiring.settings import Loaded
+
+
+def begun(settings: Path | None) -> tuple[Loaded, Application]:
+    """Settings and application; the log goes to the standard error. Raises ConfigurationError and DomainError."""
+    from shardlog.errors import ConfigurationError
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        import confluent_kafka  # noqa: F401  # asked for here, so that its absence is said in words
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"a journal on Kafka needs {error.name}: pip install 'shardlog[kafka]'") from error
+    return load_with_application(settings)
+
+
+def say_serving(role: str, **where: object) -> None:
+    """One line of JSON on the standard output: the role takes work from here on."""
+    say_json({"role": role, **where, "pid": os.getpid()})
+    sys.stdout.flush()
+
+
+def say_ended(role: str) -> None:
+    """The last line, for people."""
+    click.echo(f"shardlog serve {role}: everything that was taken is finished", err=True)

@@ -1,0 +1,92 @@
+"""What `shardlog admin` does: topics are made, and control records written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import time_ns
+from typing import NamedTuple
+
+from shardlog.adapters.kafka.control import KafkaControl
+from shardlog.adapters.kafka.topics import KafkaTopics, all_topics, control_topic
+from shardlog.journal.accepted_inputs import AcceptedInput
+from shardlog.journal.owners import Assignment
+from shardlog.model.application import Application
+from shardlog.ownership import operations
+from shardlog.ownership.view import look
+from shardlog.ports.control import Control
+from shardlog.wiring.kafka.log import check_personal, routing_parts
+from shardlog.wiring.settings import Settings
+
+
+class Made(NamedTuple):
+    """A journal. topics: those that were made now."""
+
+    journal: str
+    name: str
+    shards: int
+    categories: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+class OwnerRow(NamedTuple):
+    """One shard. assigned: who should own it. version: of the assignment, 0 where there is none. owner, epoch, address:
+    as announced last; empty and 0 where nobody owns it."""
+
+    shard: int
+    assigned: str
+    version: int
+    owner: str
+    epoch: int
+    address: str
+
+
+def init(settings: Settings, application: Application) -> Made:
+    """Make topics and journal, or add what they lack. Raises ConfigurationError, JournalMismatch, JournalUnavailable."""
+    check_personal(application)
+    topics = KafkaTopics(settings.kafka)
+    wanted = all_topics(
+        settings.kafka, settings.journal.shards, settings.executor.frame_bytes_max, sorted(application.aggregates)
+    )
+    made = topics.create(wanted)
+    topics.check(wanted)
+    with _control(settings) as control:
+        meta = operations.init(
+            control, settings.kafka.journal, settings.journal.shards, routing_parts(application), time_ns() // 1000
+        )
+    return Made(meta.journal, meta.name, meta.shards, tuple(sorted(meta.categories)), tuple(made))
+
+
+def assign(settings: Settings, shard: int, owner: str) -> Assignment:
+    """Say who should own a shard. Raises ConfigurationError, JournalMismatch, JournalUnavailable."""
+    with _control(settings) as control:
+        return operations.assign(control, shard, owner)
+
+
+def accept_input(settings: Settings, input: str, gaps: Mapping[int, int]) -> AcceptedInput:
+    """Accept an input, and records of it that are gone. Raises JournalMismatch, JournalUnavailable."""
+    with _control(settings) as control:
+        return operations.accept_input(control, input, gaps)
+
+
+def owners(settings: Settings) -> list[OwnerRow]:
+    """Every shard. Raises JournalMismatch, JournalUnavailable."""
+    with _control(settings) as control:
+        view = look(control.read())
+    rows: list[OwnerRow] = []
+    for shard in range(view.known_meta.shards):
+        said = view.owners.get(shard)
+        owner, epoch, address = ("", 0, "") if said is None else (said.owner, said.epoch, said.address)
+        assigned = view.owner_of(shard, settings.ownership.executors)
+        rows.append(OwnerRow(shard, assigned, view.version_of(shard), owner, epoch, address))
+    return rows
+
+
+@contextmanager
+def _control(settings: Settings) -> Iterator[Control]:
+    KafkaTopics(settings.kafka).check([control_topic(settings.kafka)])
+    control = KafkaControl(settings.kafka)
+    try:
+        yield control
+    finally:
+        control.close()

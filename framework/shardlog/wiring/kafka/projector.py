@@ -1,0 +1,55 @@
+"""The projections' tables in a process of their own: the journal on Kafka, read into SQLite."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from shardlog.adapters.sql.store import SqlProjectionStore
+from shardlog.errors import ConfigurationError
+from shardlog.model.application import Application
+from shardlog.wiring.kafka.log import Stopped, opened
+from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.settings import Settings
+
+TABLES = "projections.sqlite"
+LOOK_SECONDS = 0.2
+
+
+class ProjectorProcess:
+    """Keeps the tables of all projections in `projections.sqlite` of the settings' directory."""
+
+    def __init__(self, settings: Settings, application: Application) -> None:
+        if not application.projections:
+            raise ConfigurationError("[application] names no projection, so there is nothing to keep: list them")
+        self._settings = settings
+        self._application = application
+        self._stop = threading.Event()
+        self.thread: ProjectionThread | None = None
+
+    def stop(self) -> None:
+        """End after the transaction under way. From any thread, or a signal's handler."""
+        self._stop.set()
+
+    def run(self, announce: Callable[[str], None]) -> None:
+        """Serve until `stop`. announce: called once with the journal's id. A projection that stopped waits for its
+        repair, and the others go on. Raises ConfigurationError, JournalMismatch and StoreFailed."""
+        try:
+            with opened(self._settings, self._application, self._stop) as log:
+                self._settings.directory.mkdir(parents=True, exist_ok=True)
+                store = SqlProjectionStore(self._settings.directory / TABLES)
+                meta = log.meta
+                thread = self.thread = ProjectionThread(
+                    log.journal, meta.journal, meta.shards, self._application, store, self._settings.projector
+                )
+                thread.start()
+                try:
+                    announce(meta.journal)
+                    while not self._stop.wait(LOOK_SECONDS):
+                        if thread.has_ended:
+                            thread.raise_error()
+                finally:
+                    thread.stop()
+                    store.close()
+        except Stopped:
+            return
