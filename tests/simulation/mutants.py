@@ -37,7 +37,7 @@ from shardlog.journal.records import decode_claim
 from shardlog.journal.states import State
 from shardlog.journal.writer import JournalWriter
 from shardlog.model.outcomes import CommandAccepted
-from shardlog.ports.projections import Checkpoint
+from shardlog.ports.checkpoints import Checkpoint
 from shardlog.projector import core as projector_core
 from shardlog.relay import runner as relay_runner
 from shardlog.relay.held import Held
