@@ -44,3 +44,20 @@ class Attempts:
         """It is not to be done any more."""
         self.errors.pop(name, None)
         self._retry_ms.pop(name, None)
+
+
+class Seldom:
+    """Whether a question to the log is due again, asked for each shard on its own. The first time it is."""
+
+    def __init__(self, monotonic_ms: Callable[[], float], every_ms: float) -> None:
+        self._now_ms = monotonic_ms
+        self._every_ms = every_ms
+        self._asked_ms: dict[int, float] = {}
+
+    def is_due(self, shard: int) -> bool:
+        """True at most once in the time."""
+        now = self._now_ms()
+        if now - self._asked_ms.get(shard, float("-inf")) < self._every_ms:
+            return False
+        self._asked_ms[shard] = now
+        return True
