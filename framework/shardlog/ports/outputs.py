@@ -1,4 +1,4 @@
-"""The port of published outputs: records of topics, and how far the journal was published, in one transaction (rule C3)."""
+"""The port of published outputs: records, and how far the journal was published, in one transaction (rule C3)."""
 
 from __future__ import annotations
 

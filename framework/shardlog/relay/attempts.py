@@ -1,4 +1,4 @@
-"""What a relay does that may fail: tried again after a while, said once, and kept under its name until it goes right."""
+"""What a relay does that may fail: tried again after a while, said once, kept by name until it goes right."""
 
 from __future__ import annotations
 

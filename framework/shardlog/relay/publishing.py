@@ -1,7 +1,7 @@
 """From a valid frame to the records that are published of it: events, replies, dead letters. Pure.
 
-Events are CloudEvents 1.0 in the binary mode of its Kafka binding: attributes are headers, the event itself is the value.
-They are published as they were recorded, old versions as such.
+Events are CloudEvents 1.0 in the binary mode of its Kafka binding: attributes are headers, the event is the value. They
+are published as they were recorded, old versions as such.
 """
 
 from __future__ import annotations
