@@ -193,6 +193,14 @@ class AppendFailed(JournalError):
     """A record may or may not stand in the log: the append ended in an error. Reading settles it."""
 
 
+class OutputsFailed(ShardlogError):
+    """What a relay publishes or carries was not taken now. It begins again from its checkpoint; nothing is lost."""
+
+
+class PublisherReplaced(OutputsFailed):
+    """Another publisher of the same journal has begun, and this one's transaction never counts. One is enough."""
+
+
 class ProjectionError(ShardlogError):
     """A projection cannot go on; its owner must act."""
 

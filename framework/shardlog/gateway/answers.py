@@ -9,32 +9,11 @@ from starlette.types import Send
 
 from shardlog.codec.json import encode
 from shardlog.executor.requests import Found, StreamState
-from shardlog.gateway.problems import Answer, as_answer, of_outcome
+from shardlog.gateway.problems import Answer, as_answer
+from shardlog.model.answers import Accepted, RecordedEvent, of_outcome
 from shardlog.model.outcomes import CommandAccepted, Outcome
 
 JSON_TYPE = (b"content-type", b"application/json")
-
-
-class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as clients see it. type: its wire name. version: its place in the stream."""
-
-    type: str
-    version: int
-    data: Any
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An accepted command as clients see it. line, status, command_id: in a batch only.
-
-    version: of the stream after the last event, null where it got none. token: the consistency token.
-    """
-
-    line: int | None = None
-    status: int | None = None
-    command_id: str = ""
-    events: list[RecordedEvent]
-    version: int | None
-    token: str
 
 
 class StreamShown(msgspec.Struct, frozen=True):

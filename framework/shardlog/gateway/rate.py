@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiolimiter import AsyncLimiter
 from msgspec.structs import replace
 
-from shardlog.gateway.problems import Problem, problem
+from shardlog.gateway.problems import problem
+from shardlog.model.answers import Problem
 
 
 class RequestRate:

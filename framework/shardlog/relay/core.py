@@ -13,6 +13,7 @@ from shardlog.ids import uuid8
 from shardlog.journal.command_record import RECORD_FORMAT, CommandRecord, decode_record
 from shardlog.journal.records import (
     Accepted,
+    Entry,
     Forwarded,
     FrameBody,
     Origin,
@@ -83,16 +84,24 @@ def read_frame(application: Application, place: FramePlace, frame: FrameBody[Raw
         if isinstance(entry, Rejected):
             for send in entry.sends:
                 sends.append(_carried(place, len(sends), entry, send))
-            if is_dead_letter(application, entry):
-                letters.append(_refused(place, frame.time, index, entry))
         elif isinstance(entry, Forwarded):
             origin = Origin("", place.shard, place.epoch, place.seq, len(sends), entry.previous)
             at = (place.epoch, place.seq, len(sends))
             sends.append(UnderWay(entry.shard, at, Forward(entry.input, entry.offset, origin)))
-        else:
-            letters.append(_unreadable(place, frame.time, index, entry))
+        letter = dead_letter_of(application, place, frame.time, index, entry)
+        if letter is not None:
+            letters.append(letter)
         index += 1
     return Found(sends, letters)
+
+
+def dead_letter_of(
+    application: Application, place: FramePlace, time: int, index: int, entry: Entry
+) -> CommandDeadLetter | None:
+    """The dead letter of an entry that leads to one. time: of the frame. index: the entry's first."""
+    if isinstance(entry, Rejected):
+        return _refused(place, time, index, entry) if is_dead_letter(application, entry) else None
+    return _unreadable(place, time, index, entry) if isinstance(entry, Unreadable) else None
 
 
 def is_dead_letter(application: Application, entry: Rejected) -> bool:

@@ -22,6 +22,14 @@ class Size(NamedTuple):
     bytes: int
 
 
+class Ready(NamedTuple):
+    """A send that its target can take. source: the shard that decided it. record: the command's record."""
+
+    source: int
+    at: At
+    record: bytes
+
+
 class Held:
     """A queue for each target and source, in the order in which the sends were decided."""
 
@@ -72,10 +80,14 @@ class Held:
 
     def waiting(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[bytes]:
         """Up to `limit` records behind what was received; the sources take turns in being the first."""
+        return [record for _, _, record in self.ready(target, received, limit)] if self._queues[target] else ()
+
+    def ready(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[Ready]:
+        """As `waiting`, with where each stands."""
         queues = self._queues[target]
         if not queues:
             return ()
-        found: list[bytes] = []
+        found: list[Ready] = []
         with self._lock:
             self._turn += 1
             sources = sorted(queues)  # none any more, where they were received since the look without the lock
@@ -86,7 +98,7 @@ class Held:
                 for send in queue[start : start + limit - len(found)]:
                     if isinstance(send.content, Forward):
                         break  # it is not fetched yet, and what is behind it would be a gap
-                    found.append(send.content)
+                    found.append(Ready(source, send.at, send.content))
         return found
 
     def forwards(self, source: int) -> Mapping[int, UnderWay]:

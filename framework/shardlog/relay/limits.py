@@ -30,3 +30,26 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ConfigurationError for one out of its range."""
         check_ranges(self, "relay")
+
+
+class PublisherLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a publisher refuses to exceed. A frame's records stand in one transaction, whatever they exceed."""
+
+    transaction_records_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 5_000
+    """Records of one transaction."""
+    transaction_bytes_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 33_554_432
+    """Bytes of their values."""
+    transaction_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 200
+    """How long records are read for one transaction; it never waits for more than is there."""
+    original_bytes_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    """Bytes of an input's record that a dead letter keeps."""
+    checkpoint_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 1_000
+    """How long a checkpoint stays unwritten at most where there is nothing to publish."""
+    retry_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 1_000
+    """How long a shard or the topics are left alone after an error."""
+    replaced_ms_max: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 30_000
+    """The longest wait of a publisher that another replaces again and again; it doubles each time."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for one out of its range."""
+        check_ranges(self, "publisher")

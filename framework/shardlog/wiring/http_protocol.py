@@ -9,8 +9,9 @@ from typing import Any, cast
 from msgspec.structs import replace
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shardlog.gateway.problems import Problem, as_answer, problem
+from shardlog.gateway.problems import as_answer, problem
 from shardlog.gateway.settings import GatewaySettings
+from shardlog.model.answers import Problem
 
 
 class HttpProtocol(HttpToolsProtocol):

@@ -24,7 +24,7 @@ class ProjectionThread:
     """Steps a projector until it is stopped. A projection that cannot go on stops; the thread waits for its repair.
 
     limits: the projector's. error: why nothing moves at present: the journal cannot be asked for its ends, or the
-    thread has ended by a fault that nobody expected; None otherwise. What is wrong with one projection stands in
+    thread has ended (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection stands in
     `stopped`. The methods that take a projection's name wait for the batch under way, and no batch is begun meanwhile;
     they raise KeyError for a name that is not served.
     """
@@ -43,7 +43,7 @@ class ProjectionThread:
             journal, journal_id, shards, application, tuple(application.projections.values()), store, limits
         )
         self._told: dict[str, ShardlogError] = {}
-        self._has_ended = False
+        self.has_ended = False
         self._is_stopping = threading.Event()
         self._next = threading.Lock()
         self._turn = threading.Lock()
@@ -137,7 +137,7 @@ class ProjectionThread:
                 if not self._step():
                     self._is_stopping.wait(IDLE_SECONDS)
         except Exception as error:
-            self._has_ended, self.error = True, error
+            self.has_ended, self.error = True, error
             log.exception(
                 "the projector has ended by an error that nobody expected, and no projection goes on: report it with "
                 "this traceback, and restart the engine"
@@ -169,5 +169,5 @@ class ProjectionThread:
         self.error = error
 
     def _refuse_ended(self) -> None:
-        if self._has_ended and self.error is not None:
+        if self.has_ended and self.error is not None:
             raise self.error

@@ -15,7 +15,7 @@ from shardlog.gateway.settings import GatewaySettings
 from shardlog.ownership.settings import OwnershipSettings
 from shardlog.projector.worker import Limits as ProjectorLimits
 from shardlog.ranges import check_ranges
-from shardlog.relay.limits import RelayLimits
+from shardlog.relay.limits import PublisherLimits, RelayLimits
 from shardlog.sharding import SHARDS_MAX
 from shardlog.snapshots.settings import SnapshotSettings
 
@@ -93,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executor: ExecutorLimits = ExecutorLimits()
     projector: ProjectorLimits = ProjectorLimits()
     relay: RelayLimits = RelayLimits()
+    publisher: PublisherLimits = PublisherLimits()
     snapshots: SnapshotSettings = SnapshotSettings()
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
@@ -130,6 +131,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "executor": ExecutorLimits,
     "projector": ProjectorLimits,
     "relay": RelayLimits,
+    "publisher": PublisherLimits,
     "snapshots": SnapshotSettings,
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,

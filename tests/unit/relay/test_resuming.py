@@ -157,7 +157,7 @@ def test_forwards_count_with_their_bytes_once_they_are_fetched() -> None:
         sent.run()
     assert taken == 40
     assert sent.relay.held == 0
-    assert sent.relay._held.size(0) == (0, 0)
+    assert sent.relay._reading.held.size(0) == (0, 0)
 
 
 def test_forwards_that_were_received_before_they_were_fetched_are_forgotten() -> None:
@@ -182,7 +182,7 @@ def test_a_forward_is_fetched_though_what_stands_behind_it_has_taken_all_room() 
     for seq in range(3, 20):
         sent.frame(0, accepted(send(1, (1, 2, 1) if seq == 3 else (1, seq - 1, 0), payload=b'"%s"' % (b"x" * 200))))
     sent.run()
-    assert sent.relay._held.size(0).bytes >= 1_000
+    assert sent.relay._reading.held.size(0).bytes >= 1_000
     topic.put(*(value("x:1", Deposit(amount=n + 1)) for n in range(3)))
     sent.run()
     assert ats(sent.waiting(1)) == [(1, 1, 0), (1, 2, 0)]  # the forward behind them waits for room

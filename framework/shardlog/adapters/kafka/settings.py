@@ -113,6 +113,11 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.journal}.commands"
 
     @property
+    def sends_topic(self) -> str:
+        """What shards send one another, a partition a target; written by relays alone."""
+        return f"{self.journal}.sends"
+
+    @property
     def control_topic(self) -> str:
         """Meta record, assignments, owners; compacted."""
         return f"{self.journal}.control"

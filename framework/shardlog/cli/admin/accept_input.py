@@ -37,5 +37,7 @@ def command(input: str, gaps: tuple[tuple[int, int], ...], settings: Path | None
     if as_json:
         say_json({"input": accepted.input, "gaps": sorted(accepted.gaps.items())})
     else:
-        given_up = "".join(f"; shard {shard}: without records below {at}" for shard, at in sorted(accepted.gaps.items()))
+        given_up = "".join(
+            f"; shard {shard}: without records below {at}" for shard, at in sorted(accepted.gaps.items())
+        )
         click.echo(f"{accepted.input}: accepted{given_up}")

@@ -8,7 +8,7 @@ from time import time_ns
 from typing import NamedTuple
 
 from shardlog.adapters.kafka.control import KafkaControl
-from shardlog.adapters.kafka.topics import KafkaTopics, all_topics, control_topic
+from shardlog.adapters.kafka.topics import KafkaTopics, control_topic
 from shardlog.journal.accepted_inputs import AcceptedInput
 from shardlog.journal.owners import Assignment
 from shardlog.model.application import Application
@@ -16,6 +16,7 @@ from shardlog.ownership import operations
 from shardlog.ownership.view import look
 from shardlog.ports.control import Control
 from shardlog.wiring.kafka.log import check_personal, routing_parts
+from shardlog.wiring.kafka.topics import all_topics
 from shardlog.wiring.settings import Settings
 
 
@@ -42,7 +43,10 @@ class OwnerRow(NamedTuple):
 
 
 def init(settings: Settings, application: Application) -> Made:
-    """Make topics and journal, or add what they lack. Raises ConfigurationError, JournalMismatch, JournalUnavailable."""
+    """Make topics and journal, or add what they lack.
+
+    Raises ConfigurationError, JournalMismatch, JournalUnavailable.
+    """
     check_personal(application)
     topics = KafkaTopics(settings.kafka)
     wanted = all_topics(

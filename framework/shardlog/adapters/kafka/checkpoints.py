@@ -1,0 +1,132 @@
+"""The checkpoints topic: how far relays have come, the newest record of each key."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, TypeAlias
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.codec.json import NOT_DECODED
+from shardlog.errors import ConfigurationError, JournalUnavailable
+from shardlog.journal.records import Count
+from shardlog.ports.checkpoints import Checkpoint
+
+Role: TypeAlias = Literal["outputs", "sends"]
+"""Whose checkpoint: the publisher's or the carrier's. Keys are `ROLE/SHARD`."""
+PARTITION = 0
+POLL_SECONDS = 0.1
+BATCH_RECORDS = 500
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A checkpoint as it is stored: behind what says so, the fields of `Checkpoint`."""
+
+    what: Literal["shardlog"]
+    format: Literal[1]
+    kind: Literal["checkpoint"]
+    journal: str
+    shard: Count
+    shards: Count
+    next: Count
+    epoch: Count
+    nonce: str
+    seq: Count
+    head: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+def checkpoint_record(role: Role, checkpoint: Checkpoint) -> tuple[bytes, bytes]:
+    """Key and value."""
+    return f"{role}/{checkpoint.shard}".encode(), _encode(_Record("shardlog", 1, "checkpoint", *checkpoint))
+
+
+def read_checkpoints(settings: KafkaSettings, role: Role) -> dict[int, Checkpoint]:
+    """The newest of each shard, of all that was committed when this was called.
+
+    Raises JournalUnavailable where that does not end in time, ConfigurationError where somebody must act.
+    """
+    topic, faults = settings.checkpoints_topic, Faults()
+    doing = f"reading topic {topic}"
+    with kafka_errors(settings, doing, faults):
+        consumer = Consumer(consumer_config(settings) | {"isolation.level": "read_committed", "error_cb": faults.note})
+    try:
+        with kafka_errors(settings, doing, faults):
+            end = _end(settings)
+            consumer.assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
+            return _read(settings, consumer, role, end, faults)
+    finally:
+        consumer.close()
+
+
+def _end(settings: KafkaSettings) -> int:
+    """Where the log ends, whether transactions before that are open or not: one that is must be waited for."""
+    asking = Consumer(consumer_config(settings))
+    try:
+        partition = TopicPartition(settings.checkpoints_topic, PARTITION)
+        bounds = asking.get_watermark_offsets(partition, timeout=settings.request_timeout_ms / 1000)
+    finally:
+        asking.close()
+    if bounds is None:
+        raise JournalUnavailable(
+            f"Kafka at {settings.listener}: asking for the end of topic {settings.checkpoints_topic} took longer than "
+            f"{settings.request_timeout_ms} ms (request_timeout_ms)"
+        )
+    return bounds[1]
+
+
+def _read(settings: KafkaSettings, consumer: Consumer, role: Role, end: int, faults: Faults) -> dict[int, Checkpoint]:
+    found: dict[int, Checkpoint] = {}
+    position = 0
+    give_up = time.monotonic() + settings.read_timeout_ms / 1000
+    while position < end:
+        message = consumer.poll(POLL_SECONDS)
+        messages = [] if message is None else [message, *consumer.consume(BATCH_RECORDS, 0)]
+        for message in messages:
+            offset = message.offset() or 0
+            error = message.error()
+            if error is None:
+                _take(settings, message, role, found)
+                position, give_up = offset + 1, time.monotonic() + settings.read_timeout_ms / 1000
+            elif error.code() == KafkaError._PARTITION_EOF:
+                position = max(position, offset)
+            elif not error.retriable():
+                raise our_error(error, settings, f"reading topic {settings.checkpoints_topic}", faults)
+        if position < end and time.monotonic() > give_up:
+            raise our_error(
+                KafkaError(
+                    KafkaError._TIMED_OUT,
+                    f"nothing committed came for {settings.read_timeout_ms} ms at offset {position}, and the topic "
+                    f"ends at {end}: a transaction may be open there",
+                ),
+                settings,
+                f"reading topic {settings.checkpoints_topic}",
+                faults,
+            )
+    return found
+
+
+def _take(settings: KafkaSettings, message: Message, role: Role, found: dict[int, Checkpoint]) -> None:
+    key, value = (message.key() or b"").decode(errors="replace"), message.value()
+    kind, _, shard = key.partition("/")
+    if kind != role or not shard.isdecimal():
+        return
+    if value is None:
+        found.pop(int(shard), None)
+        return
+    try:
+        record = _decode(value)
+    except NOT_DECODED as error:
+        raise ConfigurationError(
+            f"topic {settings.checkpoints_topic}, offset {message.offset()}: the value under key {key!r} is no "
+            f"checkpoint ({error}): only relays write there; write a checkpoint that is known to be right, or a record "
+            "without a value, then all is published again"
+        ) from error
+    found[int(shard)] = Checkpoint(*msgspec.structs.astuple(record)[3:])

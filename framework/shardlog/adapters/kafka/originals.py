@@ -1,0 +1,107 @@
+"""Single records of commands topics, as their producers wrote them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.adapters.kafka.topics import KafkaTopics
+from shardlog.ports.inputs import Input
+from shardlog.ports.originals import Original, Originals
+
+KIND = "kafka"
+POLL_SECONDS = 0.1
+ID_SECONDS = 5.0
+"""After how long it is asked again whether the topic is still the one that a frame names."""
+_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+
+
+class KafkaOriginals(Originals):
+    """Reads records by the names of inputs, `kafka:TOPIC:TOPIC_ID`. For one thread. Making one asks nothing."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._faults = Faults()
+        self._ids: dict[str, tuple[str, float]] = {}
+        self._consumer: Consumer | None = None
+        self._at: tuple[str, int, int] | None = None
+
+    def fetch(self, input: str, shard: int, offset: int) -> Original | None:
+        kind, _, rest = input.partition(":")
+        topic, _, id = rest.rpartition(":")
+        if kind != KIND or not topic or self._id_of(topic) != id:
+            return None
+        with kafka_errors(self._settings, f"reading topic {topic}, shard {shard}, offset {offset}", self._faults):
+            return self._read(topic, shard, offset)
+
+    def close(self) -> None:
+        """Free the consumer. Idempotent."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
+
+    def _id_of(self, topic: str) -> str:
+        id, asked_at = self._ids.get(topic, ("", 0.0))
+        now = time.monotonic()
+        if not id or now - asked_at > ID_SECONDS:
+            id = KafkaTopics(self._settings).id_of(topic)
+            self._ids[topic] = id, now
+        return id
+
+    def _read(self, topic: str, shard: int, offset: int) -> Original | None:
+        if self._consumer is None:
+            config = consumer_config(self._settings) | {"isolation.level": "read_committed"}
+            self._consumer = Consumer(config | {"error_cb": self._faults.note})
+            self._at = None
+        consumer = self._consumer
+        if self._at != (topic, shard, offset):
+            consumer.assign([TopicPartition(topic, shard, offset)])
+        self._at = None
+        give_up = time.monotonic() + self._settings.read_timeout_ms / 1000
+        while True:
+            message = consumer.poll(POLL_SECONDS)
+            error = None if message is None else message.error()
+            if message is not None and error is None:
+                found = message.offset()
+                if found != offset:
+                    return None
+                self._at = (topic, shard, offset + 1)
+                return Original(message.value(), message.key(), _headers(message))
+            if error is not None and (error.code() in _GONE or error.code() == KafkaError._PARTITION_EOF):
+                return None
+            if error is not None and not error.retriable():
+                raise our_error(error, self._settings, f"reading topic {topic}, shard {shard}", self._faults)
+            if time.monotonic() > give_up:
+                late = KafkaError(KafkaError._TIMED_OUT, f"nothing came for {self._settings.read_timeout_ms} ms")
+                raise our_error(late, self._settings, f"reading topic {topic}, shard {shard}", self._faults)
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]]:
+    found = cast("list[tuple[str, bytes | None]] | None", message.headers())  # what the stubs allow more is for sending
+    return [] if found is None else list(found)
+
+
+class FetchedInput(Input):
+    """An input of which single records are fetched again, as a carrier does for forwards; `read` waits for them.
+
+    name: as it stands in frames. form: makes a command's record of what a producer wrote, as the executor's input does.
+    """
+
+    def __init__(self, originals: Originals, name: str, form: Callable[[Original], bytes]) -> None:
+        self._originals = originals
+        self._name = name
+        self._form = form
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        original = self._originals.fetch(self._name, shard, start) if limit else None
+        return [] if original is None else [(start, self._form(original))]

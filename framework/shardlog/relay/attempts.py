@@ -1,0 +1,63 @@
+"""What a relay does that may fail: tried again after a while, said once, kept by name until it goes right."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from shardlog.errors import ShardlogError
+
+log = logging.getLogger("shardlog.relay")
+
+
+class Attempts:
+    """Errors that hold something back now, by what they concern. retry_ms: how long that is left alone."""
+
+    def __init__(self, role: str, monotonic_ms: Callable[[], float], retry_ms: int) -> None:
+        self.errors: dict[str, ShardlogError] = {}
+        self._role = role
+        self._now_ms = monotonic_ms
+        self._wait_ms = retry_ms
+        self._retry_ms: dict[str, float] = {}
+
+    def attempt(self, name: str, action: Callable[[], bool]) -> bool:
+        """Do it unless it failed a moment ago; an error is kept under its name, and said once."""
+        if self._retry_ms.get(name, 0.0) > self._now_ms():
+            return False
+        try:
+            did = action()
+        except ShardlogError as error:
+            self.failed(name, error, self._wait_ms)
+            return False
+        if self._retry_ms.pop(name, None) is not None:
+            del self.errors[name]
+        return did
+
+    def failed(self, name: str, error: ShardlogError, wait_ms: float) -> None:
+        """It went wrong, and is left alone for so long."""
+        if str(error) != str(self.errors.get(name)):
+            log.error("%s, %s: %s", self._role, name, error)
+        self.errors[name] = error
+        self._retry_ms[name] = self._now_ms() + wait_ms
+
+    def forget(self, name: str) -> None:
+        """It is not to be done any more."""
+        self.errors.pop(name, None)
+        self._retry_ms.pop(name, None)
+
+
+class Seldom:
+    """Whether a question to the log is due again, asked for each shard on its own. The first time it is."""
+
+    def __init__(self, monotonic_ms: Callable[[], float], every_ms: float) -> None:
+        self._now_ms = monotonic_ms
+        self._every_ms = every_ms
+        self._asked_ms: dict[int, float] = {}
+
+    def is_due(self, shard: int) -> bool:
+        """True at most once in the time."""
+        now = self._now_ms()
+        if now - self._asked_ms.get(shard, float("-inf")) < self._every_ms:
+            return False
+        self._asked_ms[shard] = now
+        return True
