@@ -7,8 +7,9 @@ MONTHS ?= 12
 SEEDS ?= 1000
 FIRST ?= 0
 KILLS ?= 300
+BROKERS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kill-dev simulate lint format bench constraints clean
+.PHONY: help setup demo test kafka-up kafka-down kill-dev simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +28,12 @@ demo: setup      ## a year of flights through four shards into SQL tables, prove
 
 test: setup      ## every test
 	$(BIN)/python -m pytest
+
+kafka-up: setup  ## BROKERS Apache Kafka brokers (1 or 3) on the loopback, in the background; prints their address
+	$(BIN)/python -m shardlog.testing.services.kafka up --brokers $(BROKERS) --directory var/kafka
+
+kafka-down: setup ## end them, and forget their data
+	$(BIN)/python -m shardlog.testing.services.kafka down --directory var/kafka
 
 kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and every promise checked; prints recovery times
 	$(BIN)/python -m tests.services.dev_kills --kills $(KILLS)

@@ -101,6 +101,10 @@ class JournalError(ShardlogError):
     """The journal cannot be read or written as it must be; an operator must act."""
 
 
+class JournalUnavailable(JournalError):
+    """The log's brokers do not answer now. Nothing is at fault but time: the same may work later."""
+
+
 class Corrupt(JournalError):
     """A stored record is not what was appended. It is never used.
 

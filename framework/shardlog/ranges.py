@@ -22,7 +22,8 @@ def check_ranges(settings: msgspec.Struct, section: str) -> None:
     for name, hint in field_types(type(settings)).items():
         value = getattr(settings, name)
         if not is_allowed(value, hint):
-            raise ConfigurationError(f"{section} setting {name} is {value!r}, and must be {allowed(hint)}")
+            shown = "of a wrong type" if is_secret(hint) else repr(value)
+            raise ConfigurationError(f"{section} setting {name} is {shown}, and must be {allowed(hint)}")
 
 
 def is_allowed(value: object, hint: Any) -> bool:
@@ -34,6 +35,12 @@ def is_allowed(value: object, hint: Any) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def is_secret(hint: Any) -> bool:
+    """Whether a value of this type is never shown: `Annotated[str, msgspec.Meta(extra={"is_secret": True})]`."""
+    info = inspect.type_info(hint)
+    return isinstance(info, inspect.Metadata) and bool((info.extra or {}).get("is_secret"))
 
 
 @cache

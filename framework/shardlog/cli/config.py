@@ -53,7 +53,7 @@ def _as_json(loaded: Loaded) -> list[dict[str, object]]:
         {
             "section": setting.section,
             "name": setting.name,
-            "value": getattr(getattr(loaded.settings, setting.section), setting.name),
+            "value": setting.shown(loaded.settings),
             "default": setting.default,
             "unit": setting.unit,
             "allowed": setting.allowed,
@@ -71,7 +71,7 @@ def _show(loaded: Loaded) -> None:
 
     rows: list[tuple[object, ...]] = []
     for setting in all_settings():
-        value = getattr(getattr(loaded.settings, setting.section), setting.name)
+        value = setting.shown(loaded.settings)
         origin = loaded.origins[setting.section, setting.name]
         rows.append((f"{setting.section}.{setting.name}", _shown(value), setting.unit, origin, setting.allowed))
     say_table(("setting", "value", "unit", "from", "must be"), rows)

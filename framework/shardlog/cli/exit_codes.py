@@ -12,6 +12,7 @@ from shardlog.errors import (
     InvalidToken,
     JournalError,
     JournalHeld,
+    JournalUnavailable,
     ObjectStoreFailed,
     ReplayDiffers,
     ReplayFailed,
@@ -53,6 +54,7 @@ class ExitCode(IntEnum):
 _BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
     (JournalHeld, ExitCode.TRY_LATER),
     (AppendFailed, ExitCode.TRY_LATER),
+    (JournalUnavailable, ExitCode.TRY_LATER),
     (ObjectStoreFailed, ExitCode.TRY_LATER),
     (StoreUnavailable, ExitCode.TRY_LATER),
     (TimeoutError, ExitCode.TRY_LATER),

@@ -13,7 +13,14 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import NamedTuple
 
-from shardlog.errors import AppendFailed, ConfigurationError, HistoryMissing, JournalError, Truncated
+from shardlog.errors import (
+    AppendFailed,
+    ConfigurationError,
+    HistoryMissing,
+    JournalError,
+    JournalUnavailable,
+    Truncated,
+)
 from shardlog.executor.answers import Answers
 from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
@@ -32,7 +39,7 @@ from shardlog.ports.sends import At, SendsSource
 from shardlog.snapshots.keys import SnapshotKey
 
 log = logging.getLogger("shardlog.executor")
-TRANSIENT = frozenset({JournalError, AppendFailed})
+TRANSIENT = frozenset({JournalError, JournalUnavailable, AppendFailed})
 """Faults of a journal that was served before and may pass: the shard backs off. All others need somebody."""
 
 

@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shardlog.ranges import allowed, field_types, unit
+from shardlog.ranges import allowed, field_types, is_secret, unit
 from shardlog.wiring.setting_sources import variable
-from shardlog.wiring.settings import SECTIONS
+from shardlog.wiring.settings import SECTIONS, Settings
 
 
 class Setting(NamedTuple):
-    """One setting. about: what it is for. allowed: in words, behind "must be". unit: empty where it has none."""
+    """One setting. about: what it is for. allowed: in words, behind "must be". unit: empty where it has none.
+
+    is_secret: whether its value is never shown.
+    """
 
     section: str
     name: str
@@ -25,6 +28,12 @@ class Setting(NamedTuple):
     unit: str
     allowed: str
     about: str
+    is_secret: bool = False
+
+    def shown(self, settings: Settings) -> object:
+        """Its value in force; of a secret, whether there is one."""
+        value: object = getattr(getattr(settings, self.section), self.name)
+        return "***" if self.is_secret and value else value
 
     @property
     def variable(self) -> str:
@@ -38,7 +47,8 @@ def all_settings() -> Iterator[Setting]:
         defaults: Any = struct()
         about = _about(struct)
         for name, hint in field_types(struct).items():
-            yield Setting(section, name, getattr(defaults, name), unit(name, hint), allowed(hint), about.get(name, ""))
+            default, text = getattr(defaults, name), about.get(name, "")
+            yield Setting(section, name, default, unit(name, hint), allowed(hint), text, is_secret(hint))
 
 
 def _about(struct: type[msgspec.Struct]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ import msgspec
 
 from shardlog.errors import ConfigurationError
 from shardlog.model.names import closest, listed
-from shardlog.ranges import allowed, field_types, is_allowed
+from shardlog.ranges import allowed, field_types, is_allowed, is_secret
 from shardlog.wiring.settings import SECTIONS, JournalSettings, Loaded, Origin, Settings
 
 FILE_NAME = "shardlog.toml"
@@ -25,6 +25,8 @@ FILE_VARIABLE = PREFIX + "SETTINGS"
 """Names the file, where no argument does."""
 CLIENT_VARIABLES = frozenset({PREFIX + "URL"})
 """What commands that call a server take from the environment beside settings."""
+TEST_VARIABLES = frozenset({PREFIX + "KAFKA", PREFIX + "CACHE"})
+"""What `shardlog.testing.services` takes from it: where a broker is, and where fetched programs are kept."""
 
 
 _is_grouped = re.compile(r"[0-9]{1,3}(_[0-9]{3})+").fullmatch
@@ -90,7 +92,8 @@ def _in_file(path: Path, problems: list[str]) -> Iterator[_Given]:
                 problems.append(f"{path}: [{section}] has no setting {name!r}{near}; it has: {', '.join(types)}")
             elif not is_allowed(value, types[name]):
                 must = allowed(types[name])
-                problems.append(f"{path}, [{section}] {name} is {_shown(value)}, and must be {must}")
+                shown = "of a wrong type" if is_secret(types[name]) else _shown(value)
+                problems.append(f"{path}, [{section}] {name} is {shown}, and must be {must}")
             else:
                 yield _Given(section, name, msgspec.convert(value, types[name]), Origin("file", str(path)))
 
@@ -121,7 +124,7 @@ def _in_environment(environment: Mapping[str, str], problems: list[str]) -> Iter
     known = {
         variable(section, name): (section, name) for section, s in SECTIONS.items() for name in s.__struct_fields__
     }
-    others = {FILE_VARIABLE, *CLIENT_VARIABLES}
+    others = {FILE_VARIABLE, *CLIENT_VARIABLES, *TEST_VARIABLES}
     for found in sorted(name for name in environment if name.startswith(PREFIX) and name not in others):
         if found not in known:
             near = closest(found, [*known, *others])

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.executor.limits import Duration
 from shardlog.executor.limits import Limits as ExecutorLimits
 from shardlog.projector.worker import Limits as ProjectorLimits
@@ -77,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     application: ApplicationSettings = ApplicationSettings()
     journal: JournalSettings = JournalSettings()
+    kafka: KafkaSettings = KafkaSettings()
     executor: ExecutorLimits = ExecutorLimits()
     projector: ProjectorLimits = ProjectorLimits()
     relay: RelayLimits = RelayLimits()
@@ -111,6 +113,7 @@ class Loaded(NamedTuple):
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "application": ApplicationSettings,
     "journal": JournalSettings,
+    "kafka": KafkaSettings,
     "executor": ExecutorLimits,
     "projector": ProjectorLimits,
     "relay": RelayLimits,

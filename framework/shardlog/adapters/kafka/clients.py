@@ -1,0 +1,92 @@
+"""What librdkafka is told: one function for producers, consumers and admin clients each."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeAlias
+
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import ConfigurationError
+
+Config: TypeAlias = dict[str, Any]
+log = logging.getLogger("shardlog.kafka")
+FETCH_BACK_OFF_MS = 5
+"""How long a reader whose store of records was full waits before it fetches again; librdkafka's own is a second."""
+RETRY_BACK_OFF_MS = 50
+GROUP_SUFFIX = ".readers"
+"""Ends the consumer group's name. Nothing is committed under it; librdkafka wants one all the same."""
+
+
+def producer_config(settings: KafkaSettings) -> Config:
+    """For one shard's producer, as rule A1 has it: idempotent, acknowledged by all, never reordered."""
+    return _common(settings, "writer") | {
+        "enable.idempotence": True,
+        "acks": "all",
+        "max.in.flight.requests.per.connection": 5,
+        "message.timeout.ms": settings.message_timeout_ms,
+        "linger.ms": 0,
+        "retry.backoff.ms": RETRY_BACK_OFF_MS,
+        "compression.type": settings.compression,
+        "message.max.bytes": settings.record_bytes_max,
+        "queue.buffering.max.messages": settings.queue_records_max,
+        "queue.buffering.max.kbytes": max(settings.queue_bytes_max // 1_024, 1),
+    }
+
+
+def consumer_config(settings: KafkaSettings) -> Config:
+    """For a reader of one shard: all that is committed, checked, from exactly where it is told (rule R5)."""
+    return _common(settings, "reader") | {
+        "group.id": settings.journal + GROUP_SUFFIX,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_uncommitted",
+        "check.crcs": True,
+        "fetch.wait.max.ms": settings.fetch_wait_ms,
+        "fetch.queue.backoff.ms": FETCH_BACK_OFF_MS,
+        "fetch.error.backoff.ms": RETRY_BACK_OFF_MS,
+        "max.partition.fetch.bytes": settings.fetch_bytes_max,
+        "fetch.max.bytes": max(settings.fetch_bytes_max, settings.record_bytes_max),
+        "receive.message.max.bytes": max(settings.fetch_bytes_max, settings.record_bytes_max) * 2 + 65_536,
+        "queued.max.messages.kbytes": max(settings.prefetch_bytes_max // 1_024, 1),
+    }
+
+
+def admin_config(settings: KafkaSettings) -> Config:
+    """For questions about topics, and for making them."""
+    return _common(settings, "admin")
+
+
+def _common(settings: KafkaSettings, role: str) -> Config:
+    if not settings.bootstrap_servers:
+        raise ConfigurationError(
+            "kafka setting bootstrap_servers is empty: name some brokers as host:port,... "
+            "([kafka] bootstrap_servers, or SHARDLOG_KAFKA_BOOTSTRAP_SERVERS)"
+        )
+    config: Config = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": f"shardlog-{role}",
+        "security.protocol": settings.security_protocol,
+        "socket.connection.setup.timeout.ms": settings.connect_timeout_ms,
+        "reconnect.backoff.ms": min(RETRY_BACK_OFF_MS, settings.reconnect_back_off_max_ms),
+        "reconnect.backoff.max.ms": settings.reconnect_back_off_max_ms,
+        "allow.auto.create.topics": False,
+        "socket.nagle.disable": True,
+        "logger": log,
+    }
+    if settings.security_protocol.startswith("SASL"):
+        config |= {
+            "sasl.mechanism": settings.sasl_mechanism,
+            "sasl.username": settings.sasl_user,
+            "sasl.password": settings.sasl_password,
+        }
+    if settings.security_protocol.endswith("SSL"):
+        files = {
+            "ssl.ca.location": settings.ca_path,
+            "ssl.certificate.location": settings.certificate_path,
+            "ssl.key.location": settings.key_path,
+            "ssl.key.password": settings.key_password,
+        }
+        config |= {name: value for name, value in files.items() if value}
+    return config

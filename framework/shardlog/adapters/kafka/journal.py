@@ -1,0 +1,190 @@
+"""The journal on Kafka: a topic with a partition a shard."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from shardlog.adapters.kafka.clients import admin_config, consumer_config
+from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_for_good, kafka_error, kafka_errors, our_error
+from shardlog.adapters.kafka.reading import OutOfRange, Tail, Tails
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.adapters.kafka.writer import KafkaWriter
+from shardlog.errors import JournalError, JournalUnavailable, Truncated
+from shardlog.ports.journal import Journal, Writer
+
+CLOSE_DEADLINE_MS = 2_000
+ASK_SECONDS = 1.0
+"""How long one question waits; between two it is looked whether the brokers refuse us."""
+
+
+class KafkaJournal(Journal):
+    """Shards numbered from 0 in the topic `NAME.journal`, which must be there. Making one asks nothing of the brokers.
+
+    Offsets may have holes. A read or a question that the brokers do not answer in time raises JournalUnavailable.
+    """
+
+    def __init__(self, settings: KafkaSettings, shards: int) -> None:
+        self._settings = settings
+        self._topic = settings.journal_topic
+        self._shards = shards
+        self._faults = Faults()
+        self._tails = Tails(settings)
+        self._lock = threading.Lock()
+        self._ends = [0] * shards
+        self._earliest = [0] * shards
+        self._writers: list[KafkaWriter] = []
+        self._is_closed = False
+        with kafka_errors(settings, "making a client"):
+            self._asking = Consumer(consumer_config(settings) | {"error_cb": self._faults.note})
+            self._admin = AdminClient(admin_config(settings))
+
+    def writer(self, shard: int) -> Writer:
+        self._check(shard)
+        writer = KafkaWriter(self._settings, shard, partial(self._landed, shard))
+        with self._lock:
+            self._writers = [one for one in self._writers if not one.has_ended]
+            self._writers.append(writer)
+        return writer
+
+    def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
+        self._check(shard)
+        return self._read(shard, start)
+
+    def offsets(self, shard: int) -> tuple[int, int]:
+        self._check(shard)
+        earliest, end = self._bounds(shard)
+        return earliest, max(end, self._ends[shard])
+
+    def truncate(self, shard: int, before: int) -> None:
+        earliest, end = self.offsets(shard)
+        before = min(before, end)
+        if before <= earliest:
+            return
+        timeout_s = self._settings.request_timeout_ms / 1000
+        with kafka_errors(self._settings, f"truncating topic {self._topic}, shard {shard}, below offset {before}"):
+            asked = self._admin.delete_records(
+                [TopicPartition(self._topic, shard, before)], request_timeout=timeout_s, operation_timeout=timeout_s
+            )
+            for future in asked.values():
+                future.result(timeout_s * 2)
+        with self._lock:
+            self._earliest[shard] = max(self._earliest[shard], before)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            writers = list(self._writers)
+        give_up = time.monotonic() + CLOSE_DEADLINE_MS / 1000
+        for writer in writers:
+            writer.abandon(max(int((give_up - time.monotonic()) * 1000), 0))
+        self._tails.close()
+        threading.Thread(target=self._asking.close, name="shardlog-kafka-close", daemon=True).start()
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+    def _read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
+        tail, end = self._opened(shard, start)
+        if tail is None:
+            return
+        try:
+            while not tail.has_seen(end):
+                record = tail.next()
+                if record is None:
+                    tail.wait(end)
+                elif record[0] >= start:
+                    yield record
+        except OutOfRange:
+            tail.close()
+            tail = None
+            self._out_of_range(shard, start, end)
+        except JournalError:
+            tail.close()
+            tail = None
+            raise
+        finally:
+            if tail is not None:
+                self._tails.give_back(tail)
+
+    def _opened(self, shard: int, start: int) -> tuple[Tail | None, int]:
+        """A reader that stands at `start`, and the end to read to; no reader where there is nothing to read."""
+        tail = self._tails.at(shard, start)
+        if tail is None:
+            earliest, end = self.offsets(shard)
+            if start < earliest:
+                raise Truncated(shard, start, earliest)
+            return (self._tails.moved_to(shard, start) if start <= end else None), end
+        try:
+            return tail, self._end_of(tail, start)
+        except BaseException:
+            tail.close()
+            raise
+
+    def _end_of(self, tail: Tail, start: int) -> int:
+        """The end as known now. A reader that stands there is told of what is new; it asks only now and then."""
+        shard = tail.shard
+        if start < self._earliest[shard]:
+            raise Truncated(shard, start, self._earliest[shard])
+        end = max(self._ends[shard], tail.end_known)
+        now = time.monotonic()
+        if end <= start and now - tail.checked_at > self._settings.bounds_age_ms / 1000:
+            tail.checked_at = now
+            earliest, end = self.offsets(shard)
+            if start < earliest:
+                raise Truncated(shard, start, earliest)
+        return end
+
+    def _out_of_range(self, shard: int, start: int, end: int) -> None:
+        earliest, now = self.offsets(shard)
+        if start < earliest:
+            raise Truncated(shard, start, earliest)
+        if now < end:
+            raise JournalUnavailable(
+                f"topic {self._topic}, shard {shard}: the log ended at {end} and now ends at {now}: records are gone; "
+                "look for an unclean election, or a topic that was made anew"
+            )
+
+    # -- questions -----------------------------------------------------------------------------------------------------
+    def _bounds(self, shard: int) -> tuple[int, int]:
+        """Earliest and next, as a broker says now."""
+        doing = f"asking for the offsets of topic {self._topic}, shard {shard}"
+        partition = TopicPartition(self._topic, shard)
+        give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
+        while True:
+            wait_s = max(min(ASK_SECONDS, give_up - time.monotonic()), 0.05)
+            try:
+                bounds = self._asking.get_watermark_offsets(partition, timeout=wait_s)
+            except FOREIGN_ERRORS as error:
+                with suppress(*FOREIGN_ERRORS):
+                    self._asking.poll(0)  # so that the client says what it knows
+                is_hopeless = is_for_good(kafka_error(error)) or self._faults.refusal is not None
+                if is_hopeless or time.monotonic() > give_up:
+                    raise our_error(error, self._settings, doing, self._faults) from error
+            else:
+                if bounds is not None:
+                    self._faults.succeeded()
+                    return bounds
+                if time.monotonic() > give_up:
+                    raise JournalUnavailable(
+                        f"Kafka at {self._settings.listener}: {doing} took longer than "
+                        f"{self._settings.request_timeout_ms} ms (request_timeout_ms)"
+                    )
+
+    def _landed(self, shard: int, offset: int) -> None:
+        """What was reported here is read here, whatever a fetch said before."""
+        with self._lock:
+            if offset >= self._ends[shard]:
+                self._ends[shard] = offset + 1
+
+    def _check(self, shard: int) -> None:
+        if self._is_closed:
+            raise JournalError(f"topic {self._topic}: the journal is closed: open it again")
+        if not 0 <= shard < self._shards:
+            raise ValueError(f"shard {shard} is not one of {self._shards}: shards are numbered from 0")

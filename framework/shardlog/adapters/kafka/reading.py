@@ -1,0 +1,196 @@
+"""Readers of shards: consumers that stay open where their last reading ended, so that reading on costs no seek."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import Corrupt
+
+BATCH_RECORDS = 256
+POLL_SECONDS = 0.1
+CLOSE_SECONDS = 2.0
+IDLE_SECONDS = 30.0
+"""After how long without use a reader is closed: what it holds ready is memory, and fetching it is work."""
+
+
+class OutOfRange(Exception):
+    """The position is below the earliest offset or beyond the end. Does not leave this adapter."""
+
+
+class Tail:
+    """One consumer of one shard. Used by one thread at a time.
+
+    position: the offset of the next record that `take` gives, or of a later one where there is a hole.
+    """
+
+    def __init__(self, settings: KafkaSettings, shard: int, start: int) -> None:
+        self.shard = shard
+        self.checked_at = time.monotonic()
+        self.used_at = self.checked_at
+        self._settings = settings
+        self._partition = TopicPartition(settings.journal_topic, shard)
+        self._faults = Faults()
+        with kafka_errors(settings, self._doing):
+            self._consumer = Consumer(consumer_config(settings) | {"error_cb": self._faults.note})
+        self.position = start
+        self._held: deque[tuple[int, bytes]] = deque()
+        self._end_seen = -1
+        self._error: KafkaError | None = None
+        self.seek(start)
+
+    def seek(self, start: int) -> None:
+        """Go on from this offset."""
+        self._held.clear()
+        self._end_seen = -1
+        self._error = None
+        self.position = start
+        with kafka_errors(self._settings, self._doing):
+            self._consumer.assign([TopicPartition(self._settings.journal_topic, self.shard, start)])
+
+    @property
+    def end_known(self) -> int:
+        """The log's end as the last fetch said; -1 before the first."""
+        with kafka_errors(self._settings, self._doing):
+            bounds = self._consumer.get_watermark_offsets(self._partition, cached=True)
+        return -1 if bounds is None else max(bounds[1], -1)
+
+    def has_seen(self, end: int) -> bool:
+        """Whether all below this offset was given; behind the last record there may be offsets without one."""
+        return self.position >= end or (self._end_seen >= end and not self._held)
+
+    def next(self) -> tuple[int, bytes] | None:
+        """The next record if it is at hand, without waiting. Raises as `wait` does."""
+        if not self._held:
+            self._fill(0.0)
+        if not self._held:
+            return None
+        record = self._held.popleft()
+        self.position = record[0] + 1
+        return record
+
+    def wait(self, end: int) -> None:
+        """Wait until there is a record, or all below `end` was seen.
+
+        Raises JournalUnavailable where nothing comes for `read_timeout_ms`, ConfigurationError, Corrupt and OutOfRange.
+        """
+        give_up = time.monotonic() + self._settings.read_timeout_ms / 1000
+        while not self._held and not self.has_seen(end):
+            self._fill(POLL_SECONDS)
+            if not self._held and not self.has_seen(end) and time.monotonic() > give_up:
+                raise our_error(
+                    KafkaError(KafkaError._TIMED_OUT, f"nothing came for {self._settings.read_timeout_ms} ms"),
+                    self._settings,
+                    f"{self._doing} from offset {self.position}",
+                    self._faults,
+                )
+
+    def close(self) -> None:
+        """Free it, in the background: with brokers gone it may take its time."""
+        threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
+
+    def _fill(self, timeout_s: float) -> None:
+        """Take over what was fetched.
+
+        One is polled first: `consume` with a time-out waits for all that it may give, or for the time-out.
+        """
+        if self._error is not None:
+            kept, self._error = self._error, None
+            self._raise(kept)
+        with kafka_errors(self._settings, self._doing):
+            first = self._consumer.poll(timeout_s)
+            if first is None:
+                return
+            messages = [first, *self._consumer.consume(BATCH_RECORDS - 1, 0)]
+        for message in messages:
+            error = message.error()
+            offset = message.offset()
+            if error is None:
+                assert offset is not None
+                self._held.append((offset, message.value() or b""))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._end_seen = -1 if offset is None else offset
+            else:
+                self._error = error
+                break
+        if self._error is not None and not self._held:  # else what came before it is given first
+            self._fill(0.0)
+
+    def _raise(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise OutOfRange
+        if error.code() == KafkaError._BAD_MSG:
+            raise Corrupt(self.shard, self.position, f"the broker's record fails its checksum ({error.str()})")
+        if error.retriable() or error.code() in _PASSING:
+            return
+        raise our_error(error, self._settings, f"{self._doing} from offset {self.position}", self._faults)
+
+    @property
+    def _doing(self) -> str:
+        return f"reading topic {self._settings.journal_topic}, shard {self.shard}"
+
+
+_PASSING = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE})
+"""What librdkafka gets over by itself, or what the time-out of the reading is for."""
+
+
+class Tails:
+    """Readers of all shards that are not in use now. From any thread."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._idle: defaultdict[int, list[Tail]] = defaultdict(list)
+        self._is_closed = False
+
+    def at(self, shard: int, start: int) -> Tail | None:
+        """The reader that stands at this offset, if there is one."""
+        with self._lock:
+            idle = self._idle[shard]
+            for place, tail in enumerate(idle):
+                if tail.position == start:
+                    return idle.pop(place)
+        return None
+
+    def moved_to(self, shard: int, start: int) -> Tail:
+        """A reader made to stand there: a new one, or the one that was left alone for longest."""
+        with self._lock:
+            idle = self._idle[shard]
+            tail = idle.pop(0) if len(idle) >= self._settings.readers_max else None
+        if tail is None:
+            return Tail(self._settings, shard, start)
+        tail.seek(start)
+        return tail
+
+    def give_back(self, tail: Tail) -> None:
+        """It is not in use any more."""
+        tail.used_at = now = time.monotonic()
+        with self._lock:
+            idle = self._idle[tail.shard]
+            idle.append(tail)
+            closing = idle[: -self._settings.readers_max]
+            del idle[: len(closing)]
+            for tails in self._idle.values():
+                old = [one for one in tails if now - one.used_at > IDLE_SECONDS]
+                closing += old
+                tails[:] = [one for one in tails if one not in old]
+            if self._is_closed:
+                closing += idle
+                idle.clear()
+        for one in closing:
+            one.close()
+
+    def close(self) -> None:
+        """Free all of them; one that is in use is freed when it is given back."""
+        with self._lock:
+            self._is_closed = True
+            closing = [tail for tails in self._idle.values() for tail in tails]
+            self._idle.clear()
+        for tail in closing:
+            tail.close()
