@@ -13,6 +13,8 @@ log = logging.getLogger("shardlog.kafka")
 FETCH_BACK_OFF_MS = 5
 """How long a reader whose store of records was full waits before it fetches again; librdkafka's own is a second."""
 RETRY_BACK_OFF_MS = 50
+PROPAGATION_MS = 1_000
+"""How long a topic that the brokers do not know is taken for one that was made a moment ago."""
 GROUP_SUFFIX = ".readers"
 """Ends the consumer group's name. Nothing is committed under it; librdkafka wants one all the same."""
 
@@ -28,6 +30,7 @@ def producer_config(settings: KafkaSettings) -> Config:
         "retry.backoff.ms": RETRY_BACK_OFF_MS,
         "compression.type": settings.compression,
         "message.max.bytes": settings.record_bytes_max,
+        "topic.metadata.propagation.max.ms": PROPAGATION_MS,
         "queue.buffering.max.messages": settings.queue_records_max,
         "queue.buffering.max.kbytes": max(settings.queue_bytes_max // 1_024, 1),
     }
