@@ -41,7 +41,7 @@ from shardlog.executor.sinks import ThreadSink
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
-from shardlog.wiring.commands import command_record
+from shardlog.client.commands import command_record
 from shardlog.wiring.embedded import Embedded
 from tests.services.bank_process import LEDGERS, SHARDS, Fed, application
 from tests.services.processes import BankProcess, left_in

@@ -41,7 +41,7 @@ from shardlog.relay.runner import Relay
 from shardlog.sharding import shard_of
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.wiring.build import code_digest
-from shardlog.wiring.commands import CommandOptions, command_record
+from shardlog.client.commands import CommandOptions, command_record
 from shardlog.wiring.loading import load_application
 from shardlog.wiring.projecting import ProjectionThread
 from shardlog.wiring.relaying import RelayThread
