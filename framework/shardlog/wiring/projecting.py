@@ -24,9 +24,9 @@ class ProjectionThread:
     """Steps a projector until it is stopped. A projection that cannot go on stops; the thread waits for its repair.
 
     limits: the projector's. error: why nothing moves at present: the journal cannot be asked for its ends, or the
-    thread has ended (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection stands in
-    `stopped`. The methods that take a projection's name wait for the batch under way, and no batch is begun meanwhile;
-    they raise KeyError for a name that is not served.
+    thread has ended (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection
+    stands in `stopped`. The methods that take a projection's name wait for the batch under way, and no batch is begun
+    meanwhile; they raise KeyError for a name that is not served.
     """
 
     def __init__(

@@ -21,8 +21,6 @@ LOOK_SECONDS = 0.02
 ANSWER_SECONDS = 1.0
 """What an answer may take on its way from the client's thread, beside the request's own time."""
 REPLICATED_BROKERS_MIN = 3
-COMMAND_RECORD_BYTES_MIN = 1_048_576
-"""What the commands topic must take at least, so that what is too large for an executor is refused by it, in words."""
 
 
 class Topic(NamedTuple):
@@ -66,19 +64,6 @@ def control_topic(settings: KafkaSettings) -> Topic:
 def checkpoints_topic(settings: KafkaSettings) -> Topic:
     """How far the relay has come: the newest of each key is kept."""
     return Topic(settings.checkpoints_topic, 1, _COMPACTED)
-
-
-def commands_topic(settings: KafkaSettings, shards: int) -> Topic:
-    """Commands of producers. How long they are kept is their owner's: longer than an executor may ever be away."""
-    return Topic(
-        settings.commands_topic,
-        shards,
-        {
-            "cleanup.policy": "delete",
-            "max.message.bytes": str(min(COMMAND_RECORD_BYTES_MIN, settings.record_bytes_max)),
-        },
-        frozenset({"max.message.bytes"}),
-    )
 
 
 _COMPACTED = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}

@@ -28,10 +28,9 @@ def command(ordinal: int, settings: Path | None) -> None:
     loaded, application = begun(settings)
 
     from shardlog.wiring.kafka.executor import ExecutorProcess
-    from shardlog.wiring.kafka.inputs import kafka_inputs
     from shardlog.wiring.kafka.signals import stopped_by_signals
 
-    process = ExecutorProcess(loaded.settings, application, ordinal, kafka_inputs)
+    process = ExecutorProcess(loaded.settings, application, ordinal)
     with stopped_by_signals(process.stop):
         process.run(lambda serving: say_serving("executor", **serving._asdict()))
     say_ended("executor")

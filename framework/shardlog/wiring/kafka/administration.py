@@ -49,9 +49,7 @@ def init(settings: Settings, application: Application) -> Made:
     """
     check_personal(application)
     topics = KafkaTopics(settings.kafka)
-    wanted = all_topics(
-        settings.kafka, settings.journal.shards, settings.executor.frame_bytes_max, sorted(application.aggregates)
-    )
+    wanted = all_topics(settings, settings.journal.shards, sorted(application.aggregates))
     made = topics.create(wanted)
     topics.check(wanted)
     with _control(settings) as control:

@@ -23,14 +23,13 @@ from shardlog.model.application import Application
 from shardlog.ownership.view import ControlView, look, owner_name
 from shardlog.ports.inputs import Input
 from shardlog.wiring.build import code_digest
-from shardlog.wiring.kafka.log import OpenLog, Stopped, opened
+from shardlog.wiring.kafka.inputs import kafka_inputs
+from shardlog.wiring.kafka.log import OpenLog, Stopped, opened, until_there
 from shardlog.wiring.settings import Settings
 from shardlog.wiring.snapshots_read import FOLDER
 from shardlog.wiring.snapshotting import ProcessSnapshots
 
 log = logging.getLogger("shardlog.executor")
-MakeInputs = Callable[[Settings, OpenLog, Callable[[], None]], Sequence[Input]]
-"""From settings, the open log, and what wakes the build thread."""
 
 
 class Serving(NamedTuple):
@@ -44,15 +43,14 @@ class Serving(NamedTuple):
 class ExecutorProcess:
     """Shards of a journal on Kafka, claimed and served for as long as the assignments name this owner.
 
-    ordinal: from 0; its name is `executor-ORDINAL`. inputs: makes the inputs of all shards. Ownership is the claim in
-    the journal: assignments only say who should claim, and what is announced is a hint.
+    ordinal: from 0; its name is `executor-ORDINAL`. Ownership is the claim in the journal: assignments only say who
+    should claim, and what is announced is a hint.
     """
 
-    def __init__(self, settings: Settings, application: Application, ordinal: int, inputs: MakeInputs) -> None:
+    def __init__(self, settings: Settings, application: Application, ordinal: int) -> None:
         self.owner = owner_name(ordinal)
         self._settings = settings
         self._application = application
-        self._make_inputs = inputs
         self._world = SystemWorld()
         self._view: ControlView
         self._announced: dict[int, int] = {}
@@ -86,9 +84,9 @@ class ExecutorProcess:
         snapshots = ProcessSnapshots(objects, self._settings.snapshots, self._world, build)
         closing.callback(snapshots.close)
         executor = self.executor = Executor({})
-        inputs = self._make_inputs(self._settings, opened_log, executor.wake)
+        inputs = until_there(lambda: kafka_inputs(self._settings, opened_log), self._stop)
         for input in inputs:
-            closing.callback(getattr(input, "close", lambda: None))
+            closing.callback(input.close)
         self._view = look(opened_log.control.read())
         closing.callback(executor.stop)
         executor.start(serve_within_s=self._settings.recovery.serve_within_ms / 1000)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from shardlog.adapters.kafka.commands import KafkaInput
 from shardlog.adapters.kafka.originals import KafkaOriginals
 from shardlog.adapters.kafka.outputs import KafkaOutputs
 from shardlog.adapters.kafka.sends import KafkaCarriage
 from shardlog.adapters.kafka.topics import KafkaTopics
 from shardlog.executor.clock import SystemWorld
 from shardlog.model.application import Application
-from shardlog.ports.inputs import Input
 from shardlog.relay.carrier import Carrier
 from shardlog.relay.publisher import Publisher
 from shardlog.relay.publishing import Publishing
@@ -54,8 +54,8 @@ class RelayProcess:
 
     def _serve(self, opened_log: OpenLog, announce: Callable[[str], None]) -> None:
         settings, meta = self._settings.kafka, opened_log.meta
-        KafkaTopics(settings).check(relay_topics(settings, meta.shards, sorted(self._application.aggregates)))
-        inputs = kafka_inputs(self._settings, opened_log, lambda: None)
+        KafkaTopics(settings).check(relay_topics(self._settings, meta.shards, sorted(self._application.aggregates)))
+        inputs = kafka_inputs(self._settings, opened_log)
         threads = [
             threading.Thread(target=self._guarded, args=(run, opened_log, inputs), name=f"shardlog-{name}")
             for name, run in (("publisher", self._publish), ("carrier", self._carry))
@@ -72,7 +72,9 @@ class RelayProcess:
         if self._failed is not None:
             raise self._failed
 
-    def _guarded(self, run: Callable[[OpenLog, list[Input]], None], opened_log: OpenLog, inputs: list[Input]) -> None:
+    def _guarded(
+        self, run: Callable[[OpenLog, Sequence[KafkaInput]], None], opened_log: OpenLog, inputs: Sequence[KafkaInput]
+    ) -> None:
         try:
             run(opened_log, inputs)
         except Exception as error:
@@ -80,7 +82,7 @@ class RelayProcess:
             self._failed = error
             self._stop.set()
 
-    def _publish(self, opened_log: OpenLog, _inputs: list[Input]) -> None:
+    def _publish(self, opened_log: OpenLog, _inputs: Sequence[KafkaInput]) -> None:
         settings, meta = self._settings, opened_log.meta
         outputs, originals = KafkaOutputs(settings.kafka), KafkaOriginals(settings.kafka)
         publisher = Publisher(
@@ -102,7 +104,7 @@ class RelayProcess:
             outputs.close()
             originals.close()
 
-    def _carry(self, opened_log: OpenLog, inputs: list[Input]) -> None:
+    def _carry(self, opened_log: OpenLog, inputs: Sequence[KafkaInput]) -> None:
         settings, meta = self._settings, opened_log.meta
         carrier = Carrier(
             opened_log.journal,

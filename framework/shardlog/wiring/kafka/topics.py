@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shardlog.adapters.kafka.commands import command_topics
 from shardlog.adapters.kafka.output_topics import output_topics, sends_topic
-from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.adapters.kafka.topics import Topic, commands_topic, control_topic, journal_topic
+from shardlog.adapters.kafka.topics import Topic, control_topic, journal_topic
+from shardlog.wiring.settings import Settings
 
 
-def all_topics(settings: KafkaSettings, shards: int, frame_bytes_max: int, categories: Iterable[str]) -> list[Topic]:
+def all_topics(settings: Settings, shards: int, categories: Iterable[str]) -> list[Topic]:
     """What `shardlog admin init` makes."""
     return [
-        journal_topic(settings, shards, frame_bytes_max),
-        control_topic(settings),
+        journal_topic(settings.kafka, shards, settings.executor.frame_bytes_max),
+        control_topic(settings.kafka),
         *input_topics(settings, shards),
-        *output_topics(settings, shards, categories),
+        *output_topics(settings.kafka, shards, categories),
     ]
 
 
-def input_topics(settings: KafkaSettings, shards: int) -> list[Topic]:
+def input_topics(settings: Settings, shards: int) -> list[Topic]:
     """What executors read beside the journal."""
-    return [commands_topic(settings, shards), sends_topic(settings, shards)]
+    commands = command_topics(settings.kafka, shards, settings.executor.command_bytes_max)
+    return [*commands, sends_topic(settings.kafka, shards)]
 
 
-def relay_topics(settings: KafkaSettings, shards: int, categories: Iterable[str]) -> list[Topic]:
+def relay_topics(settings: Settings, shards: int, categories: Iterable[str]) -> list[Topic]:
     """What a relay reads and writes beside the journal."""
-    return [*input_topics(settings, shards), *output_topics(settings, shards, categories)]
+    return [*input_topics(settings, shards), *output_topics(settings.kafka, shards, categories)]
