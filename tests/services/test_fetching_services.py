@@ -34,7 +34,7 @@ def test_two_processes_that_fetch_at_once_have_one_program(tmp_path: Path) -> No
 def test_a_program_that_is_missing_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SHARDLOG_CACHE", str(tmp_path))
-    with pytest.raises(ServiceMissing, match="mvn is not on the path: install it, .*apt-get install maven"):
+    with pytest.raises(ServiceMissing, match=r"mvn is not on the path: install it, .*apt-get install maven"):
         fetched()
     with pytest.raises(ServiceMissing, match="apt-get install openjdk-17-jre-headless"), running_registry():
         pass
