@@ -97,9 +97,9 @@ class InputTruncated(ConfigurationError):
 
     def __init__(self, input: str, shard: int, start: int, earliest: int) -> None:
         super().__init__(
-            f"shard {shard}: input {input!r} is to be read from offset {start}, and begins at {earliest}: the records of "
-            f"{start} to {earliest - 1}, as far as there were any, are gone, and no command of them was applied. Nothing "
-            "is skipped by itself. Find out what they were, and keep records for longer than executors may be away "
+            f"shard {shard}: input {input!r} is to be read from offset {start}, and begins at {earliest}: the records "
+            f"of {start} to {earliest - 1}, as far as there were any, are gone, and no command of them was applied. "
+            "Nothing is skipped by itself. Find out what they were, and keep records for longer than executors may be away "
             f"(retention.ms); to go on behind the gap: shardlog admin accept-input {input} --shard {shard} "
             f"--from {earliest}"
         )
