@@ -52,18 +52,18 @@ def made_topics(address: str, name: str, limits: Limits | None = None) -> KafkaS
     return settings
 
 
-def envelope(id: str, command: Command = Deposit(amount=1), **more: Any) -> bytes:  # noqa: B008  # frozen
+def envelope(id: str, body: Command = Deposit(amount=1), **more: Any) -> bytes:  # noqa: B008  # frozen
     """A command as the value of a record; `more` are its other fields."""
     fields: dict[str, Any] = {
         "format": 1,
         "category": "account",
         "id": id,
-        "command": type(command).__wire_name__,
+        "command": type(body).__wire_name__,
         "command_id": "",
         **dict.fromkeys(("tenant", "actor", "correlation", "causation", "traceparent", "reply_to"), ""),
         "expected_version": None,
         "occurred_at": None,
-        "payload": msgspec.Raw(encode(command)),
+        "payload": msgspec.Raw(encode(body)),
         "origin": None,
     }
     return msgspec.json.encode(CommandRecord(**fields | more))
