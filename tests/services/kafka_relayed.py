@@ -77,8 +77,10 @@ class RelayedJournal:
             relay_limits=RelayLimits(retry_ms=20, checkpoint_ms=20),
         )
 
-    def process(self, application: str, journal_id: str = JOURNAL) -> subprocess.Popen[bytes]:
+    def process(self, application: str, journal_id: str = JOURNAL, halts: int = 0) -> subprocess.Popen[bytes]:
+        """A relay as a process of its own."""
         arguments = [application, str(self.shards), journal_id, self.settings.bootstrap_servers, self.settings.journal]
+        arguments.append(str(halts))
         return subprocess.Popen(
             [sys.executable, "-m", "tests.services.kafka_relay_process", *arguments],
             stdin=subprocess.PIPE,
@@ -115,9 +117,18 @@ class RelayedJournal:
         self.journal.close()
 
 
-def wait_until(condition: Callable[[], bool], what: str, within_s: float = WAIT_SECONDS) -> None:
-    """Wait until it is so, or fail."""
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End it now, with SIGKILL."""
+    process.kill()
+    process.wait()
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+
+
+def wait_until(condition: Callable[[], bool], what: object, within_s: float = WAIT_SECONDS) -> None:
+    """Wait until it is so, or fail. what: for the message; asked for when it fails where it can be called."""
     give_up = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < give_up, f"not within {within_s} s: {what}"
+        assert time.monotonic() < give_up, f"not within {within_s} s: {what() if callable(what) else what}"
         time.sleep(0.01)
