@@ -89,6 +89,26 @@ class InputChanged(ConfigurationError):
     """An input that the shard knows came under another incarnation, so its offsets mean other records."""
 
 
+class InputTruncated(ConfigurationError):
+    """An input does not hold a record any more that was not yet settled: retention, or somebody, was faster.
+
+    input: its full name. shard: from 0. start: the offset wanted. earliest: the first one that is there.
+    """
+
+    def __init__(self, input: str, shard: int, start: int, earliest: int) -> None:
+        super().__init__(
+            f"shard {shard}: input {input!r} is to be read from offset {start}, and begins at {earliest}: the records "
+            f"of {start} to {earliest - 1}, as far as there were any, are gone, and no command of them was applied. "
+            "Nothing is skipped by itself. Find out what they were, and keep records for longer than executors may be away "
+            f"(retention.ms); to go on behind the gap: shardlog admin accept-input {input} --shard {shard} "
+            f"--from {earliest}"
+        )
+        self.input = input
+        self.shard = shard
+        self.start = start
+        self.earliest = earliest
+
+
 class JournalHeld(ConfigurationError):
     """Another process serves this journal directory."""
 

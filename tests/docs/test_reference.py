@@ -10,8 +10,8 @@ import pytest
 
 import shardlog
 from shardlog import errors
+from shardlog.client.commands import CommandOptions
 from shardlog.testing import kit
-from shardlog.wiring.commands import CommandOptions
 from shardlog.wiring.embedded import Embedded
 from tests.docs.stranger import ROOT
 

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.commands import command_topics
 from shardlog.adapters.kafka.journal import KafkaJournal
-from shardlog.adapters.kafka.output_topics import output_topics, sends_topic
+from shardlog.adapters.kafka.output_topics import output_topics
 from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.adapters.kafka.topics import KafkaTopics, Topic, journal_topic
+from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
 from shardlog.relay.limits import PublisherLimits, RelayLimits
 from shardlog.wiring.kafka_relaying import KafkaRelay
 from tests.unit.executor.ledger import ledger
@@ -44,12 +45,10 @@ class RelayedJournal:
         self.settings = KafkaSettings(bootstrap_servers=broker, journal=name)
         self.shards = shards
         self.application = application
-        commands = Topic(self.settings.commands_topic, shards, {"cleanup.policy": "delete"})
         KafkaTopics(self.settings).create(
             [
                 journal_topic(self.settings, shards, FRAME_BYTES_MAX),
-                sends_topic(self.settings, shards),
-                commands,
+                *command_topics(self.settings, shards, FRAME_BYTES_MAX),
                 *output_topics(self.settings, shards, application.aggregates),
             ]
         )

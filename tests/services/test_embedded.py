@@ -30,6 +30,7 @@ from shardlog import (
 )
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
+from shardlog.client.commands import command_record
 from shardlog.errors import ConfigurationError, Corrupt, InputChanged, JournalHeld, JournalMismatch, UnknownFormat
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
@@ -41,7 +42,6 @@ from shardlog.executor.sinks import ThreadSink
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
-from shardlog.wiring.commands import command_record
 from shardlog.wiring.embedded import Embedded
 from tests.services.bank_process import LEDGERS, SHARDS, Fed, application
 from tests.services.processes import BankProcess, left_in

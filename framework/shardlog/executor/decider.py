@@ -24,7 +24,16 @@ from shardlog.executor.nesting import is_nested_deeper
 from shardlog.executor.reading import found
 from shardlog.executor.registry import BUCKET_MASK, Category, Handler
 from shardlog.executor.repeats import Repeats
-from shardlog.executor.requests import NOT_DECODED, CommandRecord, Read, Request, Waiting, decode_record, validated
+from shardlog.executor.requests import (
+    NOT_DECODED,
+    CommandRecord,
+    Read,
+    Request,
+    Waiting,
+    decode_record,
+    validated,
+    why_undecodable,
+)
 from shardlog.executor.sends import Arrival, arrival
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.transaction import ShardTransaction
@@ -33,6 +42,7 @@ from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, is_command_id, time_in_id, u
 from shardlog.model.context import Context
 from shardlog.model.messages import Command
 from shardlog.model.upcasting import as_events
+from shardlog.ports.inputs import UnreadableRecord
 from shardlog.sharding import routing_key, shard_of
 from shardlog.snapshots.slot import Slot
 
@@ -118,7 +128,8 @@ class Decider:
         try:
             record = decode_record(value)
         except NOT_DECODED as error:
-            self._entries.unreadable(name, offset, "undecodable", str(error))
+            why = value.reason if isinstance(value, UnreadableRecord) else why_undecodable(error)
+            self._entries.unreadable(name, offset, "undecodable", why)
             return
         key = None
         if record.origin is not None or channel != "feeder" or not record.command_id:

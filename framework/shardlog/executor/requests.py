@@ -3,6 +3,7 @@ answer."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Protocol, TypeAlias
 from zlib import crc32
 
@@ -91,6 +92,22 @@ Waiting: TypeAlias = Request | Read
 
 decode_record = msgspec.json.Decoder(CommandRecord).decode
 _encode = msgspec.json.Encoder().encode
+_element = re.compile(r"`\$\[(\d+)\][^`]*`")
+
+
+def why_undecodable(error: Exception) -> str:
+    """What is wrong with a record, for whoever wrote it: elements of the array by their names, too.
+
+    >>> why_undecodable(ValueError("Expected `str`, got `int` - at `$[4]`"))
+    'no command record: Expected `str`, got `int` - at `$[4]` (command_id)'
+    """
+
+    def named(place: re.Match[str]) -> str:
+        number = int(place[1])
+        fields = CommandRecord.__struct_fields__
+        return f"{place[0]} ({fields[number]})" if number < len(fields) else place[0]
+
+    return "no command record: " + _element.sub(named, str(error))
 
 
 def validated(record: CommandRecord) -> CommandRecord:

@@ -35,6 +35,7 @@ class Executor:
         self._thread = threading.Thread(target=self._run, name="shardlog-executor", daemon=True)
         for shard in self._shards.values():
             shard.on_report(self.wake)
+            shard.on_arrival(self.arrived)
 
     def start(self, serve_within_s: float) -> None:
         """Recover, claim and serve every shard.
@@ -61,6 +62,14 @@ class Executor:
         """There is something to do."""
         if self._is_asleep:
             self._wake.set()
+
+    def arrived(self) -> None:
+        """Records have come in for an input that had none. From any thread.
+
+        Unlike reports, which leave something to be found before the thread sleeps, they must not be missed while it is
+        about to.
+        """
+        self._wake.set()
 
     def drain(self, within_s: float) -> None:
         """Take no more requests, let what is under way be acknowledged, then end."""

@@ -123,6 +123,11 @@ class ShardExecutor:
         """Call this when a report has come in. From any thread."""
         self._wake = wake
 
+    def on_arrival(self, arrived: Callable[[], None]) -> None:
+        """Call this when an input that had no records has some. From any thread."""
+        for input in self._inputs.all:
+            input.on_arrival(arrived)
+
     def submit(self, request: Waiting) -> None:
         """Queue a command or a read; `unavailable` where the queue is full, the shard drains or has stopped."""
         if self._is_draining or self._has_stopped():

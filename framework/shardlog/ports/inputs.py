@@ -7,7 +7,25 @@ there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+
+class UnreadableRecord(bytes):
+    """Stands in an input for a record that says no command: empty, so that nothing decodes it, with the reason.
+
+    reason: for whoever wrote the record; it comes into the frame and into the dead letter.
+    """
+
+    reason: str
+
+    def __new__(cls, reason: str) -> UnreadableRecord:
+        """A record without bytes."""
+        record = super().__new__(cls)
+        record.reason = reason
+        return record
+
+    def __repr__(self) -> str:
+        return f"UnreadableRecord({self.reason!r})"
 
 
 class Input(ABC):
@@ -30,6 +48,29 @@ class Input(ABC):
     def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Up to `limit` offsets and values, in growing order, from `start`; empty where nothing is there now.
 
-        It returns at once, and may be called from several threads: the build thread reads on, and a relay reads single
-        records of before again. A value is the JSON array that `shardlog.executor.requests.CommandRecord` describes.
+        It returns at once, and may be called from several threads. A value is the JSON array that
+        `shardlog.executor.requests.CommandRecord` describes, or an UnreadableRecord, which is recorded as such.
         """
+
+    def read_again(self, shard: int, offset: int) -> bytes | None:
+        """The one record at this offset, as `read` gives it, for a relay that carries it on. It may wait, bounded.
+
+        None where there is none, or none any more.
+        """
+        for found, value in self.read(shard, offset, 1):
+            return value if found == offset else None
+        return None
+
+    def original(self, shard: int, offset: int) -> bytes | None:
+        """The bytes that a producer wrote at this offset, for a dead letter. It may wait, bounded.
+
+        None where there is no such record any more; b"" also for one without a value.
+        """
+        return self.read_again(shard, offset)
+
+    def on_arrival(self, wake: Callable[[], None]) -> None:
+        """Call this, from any thread, when records have come in for a reader that found none.
+
+        An input that does not is looked at a few dozen times a second all the same.
+        """
+        del wake  # most inputs know nothing of arrivals

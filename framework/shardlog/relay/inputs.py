@@ -24,7 +24,8 @@ class RelayInputs:
     def fetch(self, forward: Forward) -> bytes:
         """The record that is to be forwarded. Raises InputChanged where the input is not there, or lacks it."""
         try:
-            value = self._read(forward.input, forward.origin.shard, forward.offset)
+            input = self._inputs.get(forward.input)
+            value = None if input is None else input.read_again(forward.origin.shard, forward.offset)
         except Exception as error:  # an input is anybody's code; it is asked again later
             raise changed(forward, f"cannot be read ({type(error).__name__}: {error})") from error
         if value is None:
@@ -37,15 +38,10 @@ class RelayInputs:
             return letter
         name, shard, offset = letter.input, letter.position.shard, letter.input_offset
         try:
-            value = self._read(name, shard, offset)
+            input = self._inputs.get(name)
+            value = None if input is None else input.original(shard, offset)
         except Exception:
             log.exception("input %s, shard %d: the record at offset %d cannot be read again", name, shard, offset)
             return letter
         original = None if value is None else bytes(value[: self._original_bytes_max])
         return msgspec.structs.replace(letter, original=original)
-
-    def _read(self, name: str, shard: int, offset: int) -> bytes | None:
-        input = self._inputs.get(name)
-        for found, value in () if input is None else input.read(shard, offset, 1):
-            return value if found == offset else None
-        return None

@@ -17,6 +17,7 @@ from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import open_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.adapters.sqlite.lock import DirectoryLock
+from shardlog.client.commands import CommandOptions, command_record
 from shardlog.errors import ConfigurationError, NotServing, StreamUnreadable
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
@@ -41,7 +42,6 @@ from shardlog.relay.runner import Relay
 from shardlog.sharding import shard_of
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.wiring.build import code_digest
-from shardlog.wiring.commands import CommandOptions, command_record
 from shardlog.wiring.loading import load_application
 from shardlog.wiring.projecting import ProjectionThread
 from shardlog.wiring.relaying import RelayThread

@@ -31,7 +31,7 @@ class KafkaRelay:
     """Publishes and carries what the shards of a journal say, until it is stopped.
 
     journal: is read by both, and not closed here. journal_id, shards: as the meta record says. inputs: by which
-    forwards are fetched, such as `FetchedInput` of the commands topic. events: how events are written.
+    forwards are fetched, which is `KafkaInput` of the commands topic. events: how events are written.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ import pytest
 
 from domain.banking.account import account
 from domain.banking.messages import Deposit
-from shardlog.wiring.commands import command_record
+from shardlog.client.commands import command_record
 
 NOW = 1_800_000_000_000_000
 STREAM = account.stream("acme:1")

@@ -13,6 +13,11 @@ log = logging.getLogger("shardlog.kafka")
 FETCH_BACK_OFF_MS = 5
 """How long a reader whose store of records was full waits before it fetches again; librdkafka's own is a second."""
 RETRY_BACK_OFF_MS = 50
+PROPAGATION_MS = 1_000
+"""How long a topic that the brokers do not know is taken for one that was made a moment ago."""
+COMMANDS_LINGER_MS = 1
+"""How long a command waits for others to travel with it."""
+COMMANDS_BATCH_RECORDS = 10_000
 GROUP_SUFFIX = ".readers"
 """Ends the consumer group's name. Nothing is committed under it; librdkafka wants one all the same."""
 
@@ -28,6 +33,7 @@ def producer_config(settings: KafkaSettings) -> Config:
         "retry.backoff.ms": RETRY_BACK_OFF_MS,
         "compression.type": settings.compression,
         "message.max.bytes": settings.record_bytes_max,
+        "topic.metadata.propagation.max.ms": PROPAGATION_MS,
         "queue.buffering.max.messages": settings.queue_records_max,
         "queue.buffering.max.kbytes": max(settings.queue_bytes_max // 1_024, 1),
     }
@@ -50,6 +56,28 @@ def consumer_config(settings: KafkaSettings) -> Config:
         "fetch.max.bytes": max(settings.fetch_bytes_max, settings.record_bytes_max),
         "receive.message.max.bytes": max(settings.fetch_bytes_max, settings.record_bytes_max) * 2 + 65_536,
         "queued.max.messages.kbytes": max(settings.prefetch_bytes_max // 1_024, 1),
+    }
+
+
+def commands_config(settings: KafkaSettings) -> Config:
+    """For a reader of one shard's commands: what is committed, of transactions too, from exactly where it is told."""
+    held = settings.commands_prefetch_bytes_max
+    return consumer_config(settings) | {
+        "client.id": "shardlog-commands",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": False,
+        "max.partition.fetch.bytes": min(settings.fetch_bytes_max, held),
+        "queued.max.messages.kbytes": max(held // 1_024, 1),
+    }
+
+
+def commands_producer_config(settings: KafkaSettings) -> Config:
+    """For whoever sends commands: idempotent, partitioned by key as the Java client does, filling batches."""
+    return producer_config(settings) | {
+        "client.id": "shardlog-client",
+        "partitioner": "murmur2_random",
+        "linger.ms": COMMANDS_LINGER_MS,
+        "batch.num.messages": COMMANDS_BATCH_RECORDS,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class KafkaJournal(Journal):
         self._lock = threading.Lock()
         self._ends = [0] * shards
         self._earliest = [0] * shards
+        self._asked_at = [-math.inf] * shards
         self._writers: list[KafkaWriter] = []
         self._is_closed = False
         with kafka_errors(settings, "making a client"):
@@ -58,12 +60,21 @@ class KafkaJournal(Journal):
         return self._read(shard, start)
 
     def offsets(self, shard: int) -> tuple[int, int]:
+        """As the port says.
+
+        A reader that waits at the end is told of news at once; while one does, a broker is asked once in
+        `bounds_age_ms`, so that asking again and again costs nothing.
+        """
         self._check(shard)
-        earliest, end = self._bounds(shard)
-        return earliest, max(end, self._ends[shard])
+        if time.monotonic() - self._asked_at[shard] <= self._settings.bounds_age_ms / 1000:
+            end = self._tails.end_of(shard)
+            if end >= 0:
+                return self._earliest[shard], max(end, self._ends[shard])
+        return self._bounds(shard)
 
     def truncate(self, shard: int, before: int) -> None:
-        earliest, end = self.offsets(shard)
+        self._check(shard)
+        earliest, end = self._bounds(shard)
         before = min(before, end)
         if before <= earliest:
             return
@@ -117,7 +128,7 @@ class KafkaJournal(Journal):
         """A reader that stands at `start`, and the end to read to; no reader where there is nothing to read."""
         tail = self._tails.at(shard, start)
         if tail is None:
-            earliest, end = self.offsets(shard)
+            earliest, end = self._bounds(shard)
             if start < earliest:
                 raise Truncated(shard, start, earliest)
             return (self._tails.moved_to(shard, start) if start <= end else None), end
@@ -136,13 +147,13 @@ class KafkaJournal(Journal):
         now = time.monotonic()
         if end <= start and now - tail.checked_at > self._settings.bounds_age_ms / 1000:
             tail.checked_at = now
-            earliest, end = self.offsets(shard)
+            earliest, end = self._bounds(shard)
             if start < earliest:
                 raise Truncated(shard, start, earliest)
         return end
 
     def _out_of_range(self, shard: int, start: int, end: int) -> None:
-        earliest, now = self.offsets(shard)
+        earliest, now = self._bounds(shard)
         if start < earliest:
             raise Truncated(shard, start, earliest)
         if now < end:
@@ -153,7 +164,15 @@ class KafkaJournal(Journal):
 
     # -- questions -----------------------------------------------------------------------------------------------------
     def _bounds(self, shard: int) -> tuple[int, int]:
-        """Earliest and next, as a broker says now."""
+        """Earliest and next, as a broker says now, and at least what was reported here."""
+        asked_at = time.monotonic()
+        earliest, end = self._ask(shard)
+        with self._lock:
+            self._asked_at[shard] = asked_at
+            self._earliest[shard] = max(self._earliest[shard], earliest)
+            return self._earliest[shard], max(end, self._ends[shard])
+
+    def _ask(self, shard: int) -> tuple[int, int]:
         doing = f"asking for the offsets of topic {self._topic}, shard {shard}"
         partition = TopicPartition(self._topic, shard)
         give_up = time.monotonic() + self._settings.request_timeout_ms / 1000

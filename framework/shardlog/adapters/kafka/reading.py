@@ -61,6 +61,11 @@ class Tail:
             bounds = self._consumer.get_watermark_offsets(self._partition, cached=True)
         return -1 if bounds is None else max(bounds[1], -1)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has given all that it was told of, so that the broker tells it of news at once."""
+        return not self._held and 0 <= self.end_known <= max(self.position, self._end_seen)
+
     def has_seen(self, end: int) -> bool:
         """Whether all below this offset was given; behind the last record there may be offsets without one."""
         return self.position >= end or (self._end_seen >= end and not self._held)
@@ -157,6 +162,12 @@ class Tails:
                 if tail.position == start:
                     return idle.pop(place)
         return None
+
+    def end_of(self, shard: int) -> int:
+        """The shard's end as a reader is told that waits there for news; -1 where none does."""
+        with self._lock:
+            ends = [tail.end_known for tail in self._idle[shard] if tail.is_waiting]
+        return max(ends, default=-1)
 
     def moved_to(self, shard: int, start: int) -> Tail:
         """A reader made to stand there: a new one, or the one that was left alone for longest."""

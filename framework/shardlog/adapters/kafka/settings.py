@@ -66,6 +66,10 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that one fetch brings of one shard; a larger record is brought all the same."""
     prefetch_bytes_max: Annotated[int, msgspec.Meta(ge=1_024, le=2_000_000_000)] = 33_554_432
     """Bytes that one reader holds ready."""
+    commands_prefetch_bytes_max: Annotated[int, msgspec.Meta(ge=1_024, le=2_000_000_000)] = 8_388_608
+    """Bytes of commands that are held ready for one shard, of each topic that it takes commands from."""
+    topic_check_ms: Annotated[int, msgspec.Meta(ge=100, le=3_600_000)] = 1_000
+    """How often it is looked whether a topic that commands come from was deleted and made again."""
     readers_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
     """Readers of one shard that are kept open, each where its last reading ended."""
     queue_records_max: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 10_000
@@ -114,7 +118,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sends_topic(self) -> str:
-        """What shards send one another, a partition a target; written by relays alone."""
+        """Commands of process managers and forwards, a partition a shard; a relay alone may write there."""
         return f"{self.journal}.sends"
 
     @property

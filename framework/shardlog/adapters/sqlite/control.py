@@ -34,10 +34,9 @@ def open_meta(
     unusable.
     """
     path = directory / CONTROL_NAME
-    make_directory(directory)
+    prepare_control(directory)
     parts = {category: number or 0 for category, number in categories.items()}
-    prepared(path, BUSY_MS, _CREATE)
-    with _control(path) as connection:
+    with opened_control(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         stored = _stored(connection)
         if stored is None:
@@ -57,19 +56,25 @@ def read_meta(directory: Path) -> Meta:
         raise JournalMismatch(
             f"{directory} holds no journal ({CONTROL_NAME} is missing): start the application there first"
         )
-    with _control(path) as connection:
+    with opened_control(path) as connection:
         meta = _stored(connection)
     if meta is None:
         raise JournalMismatch(f"{path} holds no meta record: start the application there first, or restore the file")
     return meta
 
 
+def prepare_control(directory: Path) -> None:
+    """Make the directory and its control table where they are missing. Raises JournalError."""
+    make_directory(directory)
+    prepared(directory / CONTROL_NAME, BUSY_MS, _CREATE)
+
+
 @contextmanager
-def _control(path: Path) -> Iterator[sqlite3.Connection]:
+def opened_control(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for one piece of work; what was not committed is rolled back when it closes."""
     connection = connect(path, BUSY_MS)
     try:
-        with sqlite_errors(path, "reading or writing the meta record"):
+        with sqlite_errors(path, "reading or writing control records"):
             yield connection
     finally:
         connection.close()

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
+from time import monotonic
 
 import pytest
 
@@ -67,9 +68,13 @@ class JournalContract:
     """Order, whole values, offsets, truncation, several writers, abandonment.
 
     Offsets grow by one where `offsets_are_dense`; a log that keeps records of its own between values sets it False.
+    `cannot_truncate` says in words why a log forgets nothing: what needs truncation is skipped with that reason.
+    `end_lags` says in words why a log's end, asked of another client than the one that appended, may be an older one.
     """
 
     offsets_are_dense = True
+    cannot_truncate = ""
+    end_lags = ""
     big_bytes = BIG_BYTES
 
     @abstractmethod
@@ -81,6 +86,20 @@ class JournalContract:
         journal = self.open(3)
         yield journal
         journal.close()
+
+    def truncate(self, journal: Journal, shard: int, before: int) -> None:
+        """Truncate, where the log can."""
+        if self.cannot_truncate:
+            pytest.skip(self.cannot_truncate)
+        journal.truncate(shard, before)
+
+    def read_by_another(self, journal: Journal, shard: int, count: int) -> list[tuple[int, bytes]]:
+        """All of a shard as a journal reads it that did not append it; where the end lags, once so many are there."""
+        give_up = monotonic() + REPORT_SECONDS
+        read = list(journal.read(shard, 0))
+        while self.end_lags and len(read) < count and monotonic() < give_up:
+            read = list(journal.read(shard, 0))
+        return read
 
     def read(self, journal: Journal, shard: int, start: int) -> list[tuple[int, bytes]]:
         """All that is known now."""
@@ -147,6 +166,27 @@ class JournalContract:
         value = bytes(range(256)) * (self.big_bytes // 256)
         offsets = append(journal.writer(0), b"before", value, b"after")
         assert self.read(journal, 0, 0) == list(zip(offsets, [b"before", value, b"after"], strict=True))
+
+    def test_two_readings_of_one_shard_do_not_disturb_each_other(self, journal: Journal) -> None:
+        values = [b"%d" % number for number in range(50)]
+        offsets = append(journal.writer(0), *values)
+        expected = list(zip(offsets, values, strict=True))
+        one, two = iter(journal.read(0, 0)), iter(journal.read(0, offsets[10]))
+        seen_one, seen_two = [next(one), next(one)], [next(two)]
+        seen_one += one
+        seen_two += two
+        assert seen_one == expected
+        assert seen_two == expected[10:]
+
+    def test_a_reading_that_is_left_is_gone_on_with_from_any_offset(self, journal: Journal) -> None:
+        values = [b"%d" % number for number in range(50)]
+        offsets = append(journal.writer(0), *values)
+        expected = list(zip(offsets, values, strict=True))
+        for place in (0, 1, 7, 3, 3, 49):
+            reading = iter(journal.read(0, offsets[place]))
+            assert next(reading) == expected[place]
+            del reading
+        assert self.read(journal, 0, offsets[1]) == expected[1:]
 
     def test_shards_know_nothing_of_each_other(self, journal: Journal) -> None:
         append(journal.writer(0), b"zero")
@@ -239,20 +279,20 @@ class JournalContract:
     # -- truncation ----------------------------------------------------------------------------------------------------
     def test_truncating_forgets_what_stands_below(self, journal: Journal) -> None:
         offsets = append(journal.writer(0), b"a", b"b", b"c", b"d")
-        journal.truncate(0, offsets[2])
+        self.truncate(journal, 0, offsets[2])
         assert self.read(journal, 0, offsets[2]) == [(offsets[2], b"c"), (offsets[3], b"d")]
         assert journal.offsets(0) == (offsets[2], offsets[3] + 1)
 
     def test_reading_below_the_earliest_offset_is_truncated(self, journal: Journal) -> None:
         offsets = append(journal.writer(0), b"a", b"b", b"c")
-        journal.truncate(0, offsets[2])
+        self.truncate(journal, 0, offsets[2])
         with pytest.raises(Truncated) as caught:
             self.read(journal, 0, offsets[1])
         assert (caught.value.shard, caught.value.start, caught.value.earliest) == (0, offsets[1], offsets[2])
 
     def test_offsets_go_on_after_everything_was_truncated(self, journal: Journal) -> None:
         offsets = append(journal.writer(0), b"a", b"b")
-        journal.truncate(0, offsets[-1] + 1)
+        self.truncate(journal, 0, offsets[-1] + 1)
         earliest, next = journal.offsets(0)
         assert earliest == next == offsets[-1] + 1
         (offset,) = append(journal.writer(0), b"c")
@@ -261,16 +301,16 @@ class JournalContract:
 
     def test_truncating_again_below_or_beyond_the_end_loses_no_offset(self, journal: Journal) -> None:
         offsets = append(journal.writer(0), b"a", b"b")
-        journal.truncate(0, offsets[1])
-        journal.truncate(0, offsets[0])
+        self.truncate(journal, 0, offsets[1])
+        self.truncate(journal, 0, offsets[0])
         assert journal.offsets(0)[0] == offsets[1]
-        journal.truncate(0, offsets[1] + 1_000)
+        self.truncate(journal, 0, offsets[1] + 1_000)
         assert journal.offsets(0) == (offsets[1] + 1, offsets[1] + 1)
 
     def test_truncating_one_shard_leaves_the_others(self, journal: Journal) -> None:
         offsets = append(journal.writer(0), b"a")
         others = append(journal.writer(1), b"b")
-        journal.truncate(0, offsets[0] + 1)
+        self.truncate(journal, 0, offsets[0] + 1)
         assert self.read(journal, 1, 0) == [(others[0], b"b")]
 
     def test_closing_twice_is_no_error(self, journal: Journal) -> None:
@@ -285,8 +325,20 @@ class DurableJournalContract(JournalContract):
     def test_what_was_reported_is_there_after_opening_again(self) -> None:
         journal = self.open(3)
         offsets = append(journal.writer(1), b"a", b"b")
-        journal.truncate(1, offsets[1])
         journal.close()
+        again = self.open(3)
+        try:
+            assert self.read_by_another(again, 1, 2) == list(zip(offsets, [b"a", b"b"], strict=True))
+        finally:
+            again.close()
+
+    def test_what_was_truncated_is_gone_after_opening_again(self) -> None:
+        journal = self.open(3)
+        try:
+            offsets = append(journal.writer(1), b"a", b"b")
+            self.truncate(journal, 1, offsets[1])
+        finally:
+            journal.close()
         again = self.open(3)
         try:
             assert list(again.read(1, offsets[1])) == [(offsets[1], b"b")]
@@ -294,13 +346,37 @@ class DurableJournalContract(JournalContract):
         finally:
             again.close()
 
+    def test_a_reader_at_the_end_sees_what_another_journal_appends(self) -> None:
+        one, two = self.open(3), self.open(3)
+        try:
+            position = 0
+            for number in range(5):
+                value = b"%d" % number
+                (offset,) = append(one.writer(0), value)
+                position = self._read_on(two, position, offset, value)
+        finally:
+            one.close()
+            two.close()
+
+    def _read_on(self, journal: Journal, position: int, offset: int, value: bytes) -> int:
+        """Read until the value comes by; nobody else writes. What another process wrote may come a little later."""
+        give_up = monotonic() + REPORT_SECONDS
+        while True:
+            read = list(journal.read(0, position))
+            if read:
+                assert read == [(offset, value)]
+                assert journal.offsets(0)[1] > offset
+                assert list(journal.read(0, offset + 1)) == []
+                return offset + 1
+            assert monotonic() < give_up, f"{value!r} did not come by within {REPORT_SECONDS} s"
+
     def test_two_journals_over_one_place_see_each_other(self) -> None:
         one, two = self.open(3), self.open(3)
         try:
             first = append(one.writer(0), b"a")
             second = append(two.writer(0), b"b")
             expected = [(first[0], b"a"), (second[0], b"b")]
-            assert list(one.read(0, 0)) == list(two.read(0, 0)) == expected
+            assert self.read_by_another(one, 0, 2) == self.read_by_another(two, 0, 2) == expected
         finally:
             one.close()
             two.close()

@@ -1,0 +1,173 @@
+"""The topics that commands come from, as inputs of the executors: `NAME.commands` and `NAME.sends`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from shardlog.adapters.kafka.arrivals import Arrivals
+from shardlog.adapters.kafka.command_form import ReadAvro
+from shardlog.adapters.kafka.fetching import CommandFetch
+from shardlog.adapters.kafka.settings import RECORD_OVERHEAD_BYTES, KafkaSettings
+from shardlog.adapters.kafka.topics import KafkaTopics, Topic
+from shardlog.errors import ConfigurationError, InputChanged, InputTruncated, JournalUnavailable, ShardlogError
+from shardlog.ports.inputs import Input
+
+log = logging.getLogger("shardlog.kafka")
+NOTHING_ACCEPTED: Mapping[int, int] = MappingProxyType({})
+
+
+def command_topics(settings: KafkaSettings, shards: int, command_bytes_max: int) -> list[Topic]:
+    """Both topics: a partition a shard, never compacted, since records of one key are commands of many streams.
+
+    How long records are kept is the cluster's default, or what is set: longer than executors may be away.
+    """
+    least = str(command_bytes_max + RECORD_OVERHEAD_BYTES)
+    kept = {"cleanup.policy": "delete", "unclean.leader.election.enable": "false", "max.message.bytes": least}
+    names = (settings.commands_topic, settings.sends_topic)
+    return [Topic(name, shards, kept, frozenset({"max.message.bytes"})) for name in names]
+
+
+class KafkaInput(Input):
+    """One topic. It is read by partition, from the offsets that frames name; no consumer group is joined.
+
+    accepted_gaps: by shard, the offset up to which missing records are accepted. read_avro: what header records with
+    Avro payloads are read by. Raises ConfigurationError where there is no such topic, JournalUnavailable.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        *,
+        carries_sends: bool = False,
+        read_avro: ReadAvro | None = None,
+        accepted_gaps: Mapping[int, int] = NOTHING_ACCEPTED,
+    ) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._carries_sends = carries_sends
+        self._read_avro = read_avro
+        self._accepted_gaps = dict(accepted_gaps)
+        self._lock = threading.Lock()
+        self._arrivals: dict[int, Arrivals] = {}
+        self._wakes: tuple[Callable[[], None], ...] = ()
+        self._problem: ShardlogError | None = None
+        self._topics = KafkaTopics(settings)
+        self._id = self._topics.id_of(topic)
+        self._name = f"kafka:{topic}:{self._id}"
+        self._fetch = CommandFetch(settings, topic, read_avro)
+        self._closing = threading.Event()
+        threading.Thread(target=self._check, name=f"shardlog-check-{topic}", daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """kafka:TOPIC:TOPIC_ID."""
+        return self._name
+
+    @property
+    def carries_sends(self) -> bool:
+        return self._carries_sends
+
+    def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """As the port says. One reader a shard goes on without seeking; another elsewhere makes it seek each time.
+
+        Raises InputTruncated, InputChanged, ConfigurationError and JournalUnavailable.
+        """
+        if self._problem is not None:
+            raise self._problem
+        arrivals = self._arrivals.get(shard)
+        return (arrivals or self._opened(shard)).take(start, limit)
+
+    def read_again(self, shard: int, offset: int) -> bytes | None:
+        """Beside the executors' reading; it waits for `request_timeout_ms` at most, then raises JournalUnavailable."""
+        found = self._fetch.at(shard, offset)
+        return None if found is None else found.value
+
+    def original(self, shard: int, offset: int) -> bytes | None:
+        """As `read_again`: the value as it stands in the topic."""
+        found = self._fetch.at(shard, offset)
+        return None if found is None else found.original
+
+    def on_arrival(self, wake: Callable[[], None]) -> None:
+        """Each shard's executor may give the same one; all that differ are called."""
+        with self._lock:
+            if wake not in self._wakes:
+                self._wakes = (*self._wakes, wake)
+
+    def close(self) -> None:
+        """End its threads and consumers, in the background."""
+        self._closing.set()
+        self._fetch.close()
+        with self._lock:
+            arrivals = list(self._arrivals.values())
+        for one in arrivals:
+            one.close()
+
+    # -- shards --------------------------------------------------------------------------------------------------------
+    def _opened(self, shard: int) -> Arrivals:
+        with self._lock:
+            found = self._arrivals.get(shard)
+            if found is None:
+                if self._closing.is_set():
+                    raise ConfigurationError(f"input {self._name} was closed: make another")
+                found = Arrivals(
+                    self._settings, self._topic, shard, self._read_avro, self._arrived, self._behind_the_gap
+                )
+                self._arrivals[shard] = found
+            return found
+
+    def _arrived(self) -> None:
+        for wake in self._wakes:
+            wake()
+
+    # -- what is not as it was -----------------------------------------------------------------------------------------
+    def _behind_the_gap(self, shard: int, start: int) -> int:
+        """Where to go on when `start` is not there. Raises InputTruncated, InputChanged, JournalUnavailable."""
+        self._check_id()
+        earliest, end = self._fetch.bounds(shard)
+        if start > end:
+            raise InputChanged(
+                f"shard {shard}: input {self._name!r} ends at offset {end}, and frames have settled it up to {start}: "
+                "brokers have lost records, or another cluster answers. Restore the topic; or make it anew and accept "
+                f"it: shardlog admin accept-input {self._topic}"
+            )
+        if start >= earliest:
+            return start
+        accepted = self._accepted_gaps.get(shard, 0)
+        if accepted < earliest:
+            raise InputTruncated(self._name, shard, start, earliest)
+        log.warning(
+            "shard %d: input %s goes on from offset %d; the gap from %d was accepted",
+            shard,
+            self._name,
+            earliest,
+            start,
+        )
+        return earliest
+
+    def _check(self) -> None:
+        """Look again and again whether the topic is still the one that frames speak of."""
+        while not self._closing.wait(self._settings.topic_check_ms / 1000):
+            try:
+                self._check_id()
+            except JournalUnavailable:
+                continue  # whoever reads hears of it
+            except ShardlogError as error:
+                if self._problem is None:
+                    log.error("input %s: %s", self._name, error)
+                self._problem = error
+            else:
+                self._problem = None
+
+    def _check_id(self) -> None:
+        """Raises InputChanged where the topic's name means another topic now."""
+        found = self._topics.id_of(self._topic)
+        if found != self._id:
+            raise InputChanged(
+                f"input {self._name!r}: topic {self._topic} was deleted and made again while it was read; its id is "
+                f"{found} now, and its offsets mean other records. Nothing more is read. If that is meant, accept the "
+                f"new one and start again: shardlog admin accept-input kafka:{self._topic}:{found}"
+            )

@@ -1,0 +1,135 @@
+"""Control records in the compacted topic `NAME.control`, which has one partition."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+
+from shardlog.adapters.kafka.clients import consumer_config, producer_config
+from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import JournalError, JournalUnavailable
+from shardlog.ports.control import Control
+
+POLL_SECONDS = 0.1
+
+
+class KafkaControl(Control):
+    """The topic must be there. A reading goes on where the last one ended, so that a repeated one is cheap."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._topic = settings.control_topic
+        self._partition = TopicPartition(self._topic, 0, OFFSET_BEGINNING)
+        self._faults = Faults()
+        self._lock = threading.Lock()
+        self._values: dict[str, bytes] = {}
+        self._position = 0
+        self._producer: Producer | None = None
+        self._is_closed = False
+        noting = {"error_cb": self._faults.note}
+        with kafka_errors(settings, f"making a reader of {self._topic}"):
+            self._consumer = Consumer(consumer_config(settings) | noting)
+            self._consumer.assign([self._partition])
+
+    def read(self) -> Mapping[str, bytes]:
+        with self._lock, kafka_errors(self._settings, f"reading topic {self._topic}", self._faults):
+            self._check_open()
+            give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
+            end = self._end(give_up)
+            while self._position < end:
+                message = self._consumer.poll(POLL_SECONDS)
+                if message is not None:
+                    self._take(message)
+                elif time.monotonic() > give_up:
+                    raise our_error(self._silence(), self._settings, f"reading topic {self._topic}", self._faults)
+            return dict(self._values)
+
+    def write(self, key: str, value: bytes) -> None:
+        doing = f"writing {key!r} to topic {self._topic}"
+        reports: list[KafkaError | None] = []
+        with self._lock, kafka_errors(self._settings, doing, self._faults):
+            self._check_open()
+            if self._producer is None:
+                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._faults.note})
+            producer = self._producer
+            producer.produce(
+                self._topic, value, key, partition=0, on_delivery=lambda error, _message: reports.append(error)
+            )
+            give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
+            while not reports and self._faults.refusal is None and time.monotonic() < give_up:
+                producer.poll(POLL_SECONDS)
+            if not reports:
+                self._drop(producer)
+                raise our_error(self._silence(), self._settings, doing, self._faults)
+        if reports[0] is not None:
+            raise our_error(reports[0], self._settings, doing, self._faults)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            if self._producer is not None:
+                self._drop(self._producer)
+            threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
+
+    def _end(self, give_up: float) -> int:
+        while True:
+            wait_s = max(min(1.0, give_up - time.monotonic()), 0.05)
+            try:
+                with kafka_errors(self._settings, f"asking for the end of topic {self._topic}", self._faults):
+                    bounds = self._consumer.get_watermark_offsets(self._partition, timeout=wait_s)
+            except JournalUnavailable:
+                self._take_if_any(self._consumer.poll(0))  # serves what the client knows of the reason
+                if self._faults.refusal is not None or time.monotonic() > give_up:
+                    raise
+            else:
+                if bounds is not None:
+                    self._faults.succeeded()
+                    return bounds[1]
+                if time.monotonic() > give_up:
+                    raise our_error(
+                        self._silence(), self._settings, f"asking for the end of {self._topic}", self._faults
+                    )
+
+    def _take_if_any(self, message: Message | None) -> None:
+        if message is not None:
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        error, offset = message.error(), message.offset()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF and offset is not None:
+                self._position = max(self._position, offset)
+            elif not error.retriable() and error.code() not in _PASSING:
+                raise our_error(error, self._settings, f"reading topic {self._topic}", self._faults)
+            return
+        key, value = message.key(), message.value()
+        name = "" if key is None else bytes(key).decode(errors="replace")
+        if value is None:
+            self._values.pop(name, None)
+        else:
+            self._values[name] = value
+        assert offset is not None
+        self._position = offset + 1
+
+    def _drop(self, producer: Producer) -> None:
+        """Free it in the background: with brokers gone it may take its time."""
+        self._producer = None
+        producer.purge(in_queue=True, in_flight=True, blocking=False)
+        threading.Thread(target=producer.flush, args=(1.0,), name="shardlog-kafka-close", daemon=True).start()
+
+    def _silence(self) -> KafkaError:
+        return KafkaError(KafkaError._TIMED_OUT, f"no answer for {self._settings.request_timeout_ms} ms")
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise JournalError(f"topic {self._topic}: the control records are closed: open them again")
+
+
+_PASSING = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE})
+"""What librdkafka gets over by itself."""
