@@ -13,7 +13,7 @@ from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.journal.reader import FrameTaken, Invalid, Reader
 from shardlog.model.projection import Projection
-from shardlog.ports.projections import Checkpoint
+from shardlog.ports.checkpoints import Checkpoint
 
 _entries = msgspec.json.Decoder(tuple[msgspec.Raw, msgspec.Raw, list[msgspec.Raw]]).decode
 """A frame's time, inputs and entries; the entries are told apart, and not looked into."""

@@ -60,9 +60,14 @@ def unit(name: str, hint: Any) -> str:
 
     >>> unit("retry_after_ms", int)
     'ms'
+    >>> unit("requests_per_s_max", int)
+    'requests/s'
     """
     if not isinstance(_inner(inspect.type_info(hint)), inspect.IntType | inspect.FloatType):
         return ""
+    what, per, time = name.removesuffix("_max").rpartition("_per_")
+    if per:
+        return f"{what.rpartition('_')[2]}/{time}"
     last = name.removesuffix("_max").removesuffix("_min").rpartition("_")[2]
     return last if last.endswith("s") or last == "percent" else ""
 

@@ -54,6 +54,59 @@ def incoming(directory: Path) -> list[str]:
     return os.listdir(directory / ".incoming")
 
 
+class Disk:
+    """What a process asks of the disk, in order: which file or folder was forced, and when a key was given to which."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, int]] = []
+        force, link, write = os.fsync, os.link, os.write
+
+        def fsync(file: int) -> None:
+            self.asked.append(("force", os.fstat(file).st_ino))
+            force(file)
+
+        def linked(source: Path, target: Path) -> None:
+            self.asked.append(("key", os.stat(source).st_ino))
+            link(source, target)
+
+        def written(file: int, data: memoryview) -> int:
+            self.asked.append(("write", os.fstat(file).st_ino))
+            return write(file, data)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(os, "link", linked)
+        monkeypatch.setattr(os, "write", written)
+
+
+def test_a_value_is_forced_to_disk_before_it_gets_its_key_and_the_folder_of_its_key_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FilesystemObjects(tmp_path)
+    store.put("a/first", [b"x"])  # so that the folders are there
+    disk = Disk(monkeypatch)
+    store.put("a/second", [b"x" * 100, b"y"])
+    value, folder = ((tmp_path / name).stat().st_ino for name in ("a/second", "a"))
+    assert disk.asked[-3:] == [("force", value), ("key", value), ("force", folder)]
+    assert max(place for place, asked in enumerate(disk.asked) if asked == ("write", value)) < len(disk.asked) - 3
+
+
+def test_a_folder_that_is_made_is_forced_in_the_one_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    FilesystemObjects(tmp_path).put("a/b/c", [b"x"])
+    forced = {inode for what, inode in disk.asked if what == "force"}
+    assert {folder.stat().st_ino for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")} <= forced
+
+
+def test_a_key_that_is_deleted_is_forced_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FilesystemObjects(tmp_path)
+    store.put("a/b", [b"x"])
+    disk = Disk(monkeypatch)
+    store.delete("a/b")
+    assert disk.asked == [("force", (tmp_path / "a").stat().st_ino)]
+
+
 def test_what_a_killed_process_left_half_written_is_not_seen_and_is_swept(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(tmp_path)], check=False)
     assert done.returncode == -9

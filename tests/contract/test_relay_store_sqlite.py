@@ -8,7 +8,7 @@ import pytest
 
 from shardlog.adapters.sql.relay_store import SqlRelayStore
 from shardlog.errors import StoreFailed, StoreUnavailable
-from shardlog.ports.projections import Move
+from shardlog.ports.checkpoints import Move
 from shardlog.ports.relay import RelayStore
 from shardlog.testing.contracts.relay import RelayStoreContract, checkpoint
 

@@ -4,6 +4,7 @@ rest goes on."""
 from __future__ import annotations
 
 import time
+from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from shardlog import (
     replace,
 )
 from shardlog.adapters.sql.relay_store import SqlRelayStore
+from shardlog.cli.exit_codes import ExitCode
 from shardlog.codec.json import encode
 from shardlog.errors import InputChanged
 from shardlog.executor.requests import CommandRecord
 from shardlog.ports.inputs import Input
 from shardlog.sharding import shard_of
 from shardlog.wiring.embedded import Embedded
+from tests.services.command_line import shardlog
 
 SHARDS = 3
 TIMEOUT_S = 60.0
@@ -188,6 +191,59 @@ def test_dead_letters_are_still_there_after_a_restart_and_once(tmp_path: Path) -
         assert engine.command_dead_letters(limit=1, after=first[0].position) == [
             msgspec.structs.replace(letters[1], state="retried")
         ]
+
+
+def test_the_command_line_shows_them_and_resolves_each_once_beside_a_running_engine(tmp_path: Path) -> None:
+    (tmp_path / "shardlog.toml").write_text(f'[journal]\ndirectory = "shelves"\nshards = {SHARDS}\n')
+    feed = Records(b"no command")
+    with Embedded(
+        application(hears_rejections=False), tmp_path / "shelves", shards=SHARDS, inputs=[feed], projects=False
+    ) as engine:
+        for number in range(2):
+            engine.send(shelf.stream(IDS[0]), Store(boxes=12, to=IDS[1]), command_id=f"c-{number}")
+        while engine.executor.settled(feed.name) < 1:
+            engine.raise_errors()
+        engine.wait_for_sends(TIMEOUT_S)
+        shown = shardlog(tmp_path, "dead-letters", "--json").lines
+        assert [(s["code"], s["manager"], s["payload"], s["state"]) for s in shown] == [
+            ("undecodable", "", "", "open"),
+            ("too_many", "moving", '{"boxes":12}', "open"),
+            ("too_many", "moving", '{"boxes":12}', "open"),
+        ]
+        assert b64decode(shown[0]["original"]) == b"no command"
+        tokens = [one["token"] for one in shown]
+        assert tokens == [letter.position.token for letter in engine.command_dead_letters()]
+
+        retried = shardlog(tmp_path, "dead-letters", "--retried", tokens[1], "--json")
+        assert (retried.code, retried.json) == (ExitCode.OK, {"token": tokens[1], "state": "retried"})
+        again = shardlog(tmp_path, "dead-letters", "--rejected", tokens[1])
+        assert again.code == ExitCode.USAGE
+        assert f"there is no open dead letter at {tokens[1]}" in " ".join(again.err.split())
+        assert shardlog(tmp_path, "dead-letters", "--rejected", tokens[0]).code == ExitCode.OK
+
+        said = shardlog(tmp_path, "dead-letters").out
+        assert tokens[2] in said
+        assert f"shelf/{IDS[1]} accept" in said
+        assert "too_many: ten at most" in said
+        assert "sent by moving, process c-1, at 20" in said
+        assert said.endswith("\n1 open dead letter\n")
+        assert [s["state"] for s in shardlog(tmp_path, "dead-letters", "--all", "--json").lines] == [
+            "rejected",
+            "retried",
+            "open",
+        ]
+        assert shardlog(tmp_path, "status", "--no-records", "--json").json["command_dead_letters"] == 1
+        assert boxes(engine, IDS[1]) == 0
+
+
+def test_a_dead_letter_that_is_none_is_a_wrong_command_line(tmp_path: Path) -> None:
+    (tmp_path / "shardlog.toml").write_text('[journal]\ndirectory = "shelves"\n')
+    assert shardlog(tmp_path, "dead-letters").code == ExitCode.CONFIGURATION
+    with Embedded(application(hears_rejections=False), tmp_path / "shelves"):
+        pass
+    assert shardlog(tmp_path, "dead-letters").out == "0 open dead letters\n"
+    for arguments in (["--retried", "nowhere"], ["--retried", "a-b.0.1.0"], ["--all", "--rejected", "a-b.0.1.0"]):
+        assert shardlog(tmp_path, "dead-letters", *arguments).code == ExitCode.USAGE
 
 
 def test_a_record_that_is_no_command_is_a_dead_letter_with_its_bytes(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from shardlog.journal.records import decode_claim
 from shardlog.journal.states import State
 from shardlog.journal.writer import JournalWriter
 from shardlog.model.outcomes import CommandAccepted
-from shardlog.ports.projections import Checkpoint
+from shardlog.ports.checkpoints import Checkpoint
 from shardlog.projector import core as projector_core
 from shardlog.relay import runner as relay_runner
 from shardlog.relay.held import Held
@@ -203,13 +203,13 @@ def fail_stop() -> list[Change]:
         if not isinstance(effect, Failed) or self.mode is not Mode.SERVING:
             failed(self, effect)
             return
-        self._abandon()
+        self._producer.abandon(self._limits.abandon_deadline_ms)
         known, waiting = self._core.roll_back()
         self._answers.deliver(known, -1)
         self._queue.take_back(waiting)
         writer.abandoned()
         writer.state, writer._seq, writer._head = State.SERVING, writer.reader.seq, writer.reader.head_bytes
-        self._port = self._journal.writer(self.number)
+        self._producer.begin()
 
     return [(ShardExecutor, "_failed", going_on)]
 
@@ -221,16 +221,22 @@ def committed() -> list[Change]:
 
 @mutant("K1: a command is answered when its frame is appended, at the place where it is expected")
 def acknowledged_before_append() -> list[Change]:
-    append, acknowledge = ShardExecutor._append, ExecutorCore.acknowledge
+    make, acknowledge = ShardExecutor.__init__, ExecutorCore.acknowledge
 
-    def appending(self: Any, value: bytes, frame: Any) -> None:
-        if frame is not None:
-            draft = self._core._pending[-1]
-            self._answers.deliver(draft.answers, self._writer.reader.position + len(self._core._pending) - 1)
-            draft.answers = []
-        append(self, value, frame)
+    def making(self: Any, *given: Any, **named: Any) -> None:
+        make(self, *given, **named)
+        append = self._producer.append
 
-    return [(ShardExecutor, "_append", appending), (ExecutorCore, "acknowledge", acknowledge)]
+        def appending(value: bytes, frame: Any, now_ms: float) -> None:
+            if frame is not None:
+                draft = self._core._pending[-1]
+                self._answers.deliver(draft.answers, self._writer.reader.position + len(self._core._pending) - 1)
+                draft.answers = []
+            append(value, frame, now_ms)
+
+        self._producer.append = appending
+
+    return [(ShardExecutor, "__init__", making), (ExecutorCore, "acknowledge", acknowledge)]
 
 
 # -- repeats -----------------------------------------------------------------------------------------------------------
@@ -385,11 +391,10 @@ def frame_time() -> list[Change]:
 def replayed_offsets() -> list[Change]:
     read = ShardInputs.read
 
-    def reading(self: Any, settled: Any, limit: int) -> Any:
+    def reading(self: Any, settled: Any, limit: int, now_ms: float) -> Any:
         stands = self.__dict__.setdefault("stands", {})
-        batches = read(
-            self, {name: max(settled.get(name, 0), stands.get(name, 0)) for name in (i.name for i in self.all)}, limit
-        )
+        offsets = {name: max(settled.get(name, 0), stands.get(name, 0)) for name in (i.name for i in self.all)}
+        batches = read(self, offsets, limit, now_ms)
         for batch in batches:
             stands[batch.input] = batch.records[-1][0] + 1
         return batches

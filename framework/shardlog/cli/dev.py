@@ -36,7 +36,6 @@ def command(settings: Path | None, host: str | None, port: int | None, allow_rem
 
     from shardlog.errors import ConfigurationError
     from shardlog.wiring.loading import import_from
-    from shardlog.wiring.settings import GatewaySettings
 
     try:
         from shardlog.wiring.serving import serve
@@ -47,7 +46,8 @@ def command(settings: Path | None, host: str | None, port: int | None, allow_rem
     loaded = load(settings)
     import_from(loaded.folder)
     known = loaded.settings.gateway
-    gateway = GatewaySettings(
+    gateway = msgspec.structs.replace(
+        known,
         host=known.host if host is None else host,
         port=known.port if port is None else port,
         allow_remote=known.allow_remote or allow_remote,

@@ -29,7 +29,8 @@ class ExitCode(IntEnum):
     FAILED = 1
     """It failed in a way that has no code of its own."""
     USAGE = 2
-    """The command line is wrong: an unknown option, no such stream or version of it, no such projection."""
+    """The command line is wrong: an unknown option, no such stream or version of it, no such projection, no dead
+    letter open there."""
     REFUSED = 3
     """A command was rejected: by the domain, or by the engine."""
     DAMAGED = 65

@@ -29,11 +29,12 @@ COMMANDS: Mapping[str, str] = {
     "verify": "Check the journal's chain, and that the code at hand still leads to the same state.",
     "snapshot": "Take a snapshot of every shard.",
     "rebuild": "Build a projection's tables again from the journal.",
+    "dead-letters": "Show the commands that nobody goes on from, or mark one as resolved.",
     "config": "Show every setting: value, unit, range, and where it comes from.",
     "new": "Make a repository for a domain team, with a working aggregate, projection and tests.",
     "completion": "Print the script that completes commands and options in your shell.",
 }
-"""Each command is the object `command` of the module of its name, and is imported when it is asked for."""
+"""Each command is the object `command` of the module of its name, with `_` for `-`, imported when it is asked for."""
 COMPLETE = "_SHARDLOG_COMPLETE"
 """The variable by which a shell asks for completions."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -43,12 +44,12 @@ class LazyCommands(click.Group):
     """A group that lists its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if importlib.util.find_spec(f"shardlog.cli.{name}") is not None]
+        return [name for name in COMMANDS if importlib.util.find_spec(_module(name)) is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        found = importlib.import_module(f"shardlog.cli.{cmd_name}").command
+        found = importlib.import_module(_module(cmd_name)).command
         assert isinstance(found, click.Command)
         return found
 
@@ -68,6 +69,10 @@ class LazyCommands(click.Group):
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         options = click.Command.shell_complete(self, ctx, incomplete)
         return [*(CompletionItem(name, help=COMMANDS[name]) for name in names), *options]
+
+
+def _module(name: str) -> str:
+    return f"shardlog.cli.{name.replace('-', '_')}"
 
 
 @click.group(cls=LazyCommands, context_settings=CONTEXT)

@@ -12,7 +12,7 @@ from shardlog.cli.options import json_option, load_with_application, settings_op
 from shardlog.cli.printing import count, progress, say_json
 
 if TYPE_CHECKING:
-    from shardlog.wiring.verifying import Report
+    from shardlog.wiring.verify_report import Report
 
 
 @click.command("verify")

@@ -7,7 +7,6 @@ thread and no clock of its own: a thread or a simulation calls `step`, and repor
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
@@ -19,15 +18,16 @@ from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.inputs import ShardInputs
+from shardlog.executor.producer import Producer
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
 from shardlog.executor.requests import Waiting
 from shardlog.executor.snapshotting import Snapshotting
-from shardlog.journal.effects import Acknowledged, Effect, Failed, Owner, Passed, PendingFrame, ReadBack, Replay
+from shardlog.journal.effects import Acknowledged, Effect, Failed, Owner, Passed, ReadBack, Replay
 from shardlog.journal.envelope import body_of
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
-from shardlog.ports.journal import Journal, Report, Writer
+from shardlog.ports.journal import Journal
 from shardlog.ports.sends import At, SendsSource
 from shardlog.snapshots.keys import SnapshotKey
 
@@ -54,14 +54,6 @@ class Claimant(NamedTuple):
     address: str = ""
     assignment: int = 0
     build: str = ""
-
-
-class _Reported(NamedTuple):
-    """A report as it came in. writer: which producer gave it. frame: None for a claim."""
-
-    writer: Writer
-    frame: PendingFrame | None
-    report: Report
 
 
 class ShardExecutor:
@@ -96,10 +88,7 @@ class ShardExecutor:
         self._replay = FrameReplay(core.state, core.shard.journal, self.number)
         self._answers = Answers(core.state, self._replay, core.shard, self._body_at)
         self._queue = RequestQueue(self.number, self._limits)
-        self._reports: deque[_Reported] = deque()
-        self._wake: Callable[[], None] = lambda: None
-        self._port: Writer | None = None
-        self._sent_ms: deque[float] = deque()
+        self._producer = Producer(journal, self.number)
         self._deadline_ms = 0.0
         self._back_off_after = BackOff(self._limits)
         self._has_served = False
@@ -114,7 +103,7 @@ class ShardExecutor:
     # -- from outside --------------------------------------------------------------------------------------------------
     def on_report(self, wake: Callable[[], None]) -> None:
         """Call this when a report has come in. From any thread."""
-        self._wake = wake
+        self._producer.wake = wake
 
     def submit(self, request: Waiting) -> None:
         """Queue a command or a read; `unavailable` where the queue is full, the shard drains or has stopped."""
@@ -137,7 +126,7 @@ class ShardExecutor:
         if self._snapshots is None:
             raise ConfigurationError(f"shard {self.number} has no object store for snapshots: configure one")
         asked = self._snapshots.ask()
-        self._wake()
+        self._producer.wake()
         return asked
 
     def drain(self) -> None:
@@ -157,7 +146,7 @@ class ShardExecutor:
 
     def _stop(self) -> None:
         self.mode = Mode.STOPPED
-        self._abandon()
+        self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.stop()
         why = "it stopped" if self.error is None else f"it stopped: {self.error}"
@@ -199,7 +188,7 @@ class ShardExecutor:
         """Whether a step would find something new in its queues."""
         if self.mode is Mode.STOPPED:
             return False
-        return bool(self._reports) or (self._writer.can_build and self._is_worth_a_frame(len(self._queue)))
+        return self._producer.has_reports or (self._writer.can_build and self._is_worth_a_frame(len(self._queue)))
 
     def _is_worth_a_frame(self, waiting: int) -> bool:
         """A few do not while others are on their way: what an acknowledgement costs is shared by all in its frame."""
@@ -210,7 +199,7 @@ class ShardExecutor:
         if self.mode is Mode.STOPPED:
             return False
         try:
-            moved = bool(self._reports) and self._take_reports()
+            moved = self._producer.has_reports and self._take_reports()
             return (not self._has_stopped() and self._steps[self.mode]()) or moved
         except JournalError as error:
             if type(error) not in TRANSIENT or not self._has_served:
@@ -235,7 +224,7 @@ class ShardExecutor:
         if not self._is_assigned():
             self._hand_over([])
             return True
-        self._port = self._journal.writer(self.number)
+        self._producer.begin()
         owner, nonce = self._owner, self._world.nonce()
         value = self._writer.claim(
             nonce,
@@ -247,7 +236,7 @@ class ShardExecutor:
         )
         self.mode = Mode.CLAIMING
         self._deadline_ms = self._world.monotonic_ms() + self._limits.claim_deadline_ms
-        self._append(value, None)
+        self._producer.append(value, None, self._world.monotonic_ms())
         return True
 
     def _history_missing(self, error: Truncated) -> HistoryMissing:
@@ -283,7 +272,7 @@ class ShardExecutor:
         if self._writer.is_reading_back:
             self._read_log()
         now_ms = self._world.monotonic_ms()
-        if self._sent_ms and now_ms - self._sent_ms[0] > self._limits.append_deadline_ms:
+        if self._producer.is_overdue(now_ms, self._limits.append_deadline_ms):
             self._apply(self._writer.deadline_passed())
             return True
         if self.mode is not Mode.SERVING:
@@ -307,8 +296,7 @@ class ShardExecutor:
             self._answers.deliver(unbound, -1)
         if draft is not None:
             frame = self._writer.frame(*draft.body())
-            self._sent_ms.append(now_ms)
-            self._append(frame.value, frame)
+            self._producer.append(frame.value, frame, now_ms)
         return True
 
     def _waiting_sends(self, is_shared: bool) -> Sequence[bytes]:
@@ -318,26 +306,15 @@ class ShardExecutor:
         limit = self._limits.frame_commands_max
         return self._sends.waiting(self.number, self._core.state.received, max(1, limit // 2) if is_shared else limit)
 
-    def _append(self, value: bytes, frame: PendingFrame | None) -> None:
-        port = self._port
-        assert port is not None
-
-        def reported(report: Report) -> None:
-            self._reports.append(_Reported(port, frame, report))
-            self._wake()
-
-        port.append(value, reported)
-
     # -- what the log says ---------------------------------------------------------------------------------------------
     def _take_reports(self) -> bool:
-        while self._reports and self.mode is not Mode.STOPPED:
-            writer, frame, report = self._reports.popleft()
-            if writer is not self._port:
-                continue  # of a producer that was abandoned: its records are judged where they land
+        for frame, report in self._producer.reports():
             if frame is None:
                 self._apply(self._writer.claim_reported(report))
             else:
                 self._apply(self._writer.reported(frame, report))
+            if self._has_stopped():
+                break
         return True
 
     def _read_log(self) -> None:
@@ -359,7 +336,7 @@ class ShardExecutor:
                 self._snapshots.passed(len(effect.body))
         elif isinstance(effect, Acknowledged):
             for frame, offset in effect.frames:
-                self._sent_ms.popleft()
+                self._producer.acknowledged()
                 self._back_off_after.acknowledged()
                 answers = self._core.acknowledge(offset)
                 if self._snapshots is not None:
@@ -374,7 +351,7 @@ class ShardExecutor:
     def _failed(self, effect: Effect) -> None:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
         log.warning("shard %d: %s; pending frames: %d", self.number, self._writer.reason, self._core.pending)
-        self._abandon()
+        self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.failing()
         known, waiting = self._core.roll_back()
@@ -400,12 +377,6 @@ class ShardExecutor:
             self._snapshots.stop()
         self._queue.unknown(waiting, "another process owns it")
         self._queue.refuse_all("another process owns it")
-
-    def _abandon(self) -> None:
-        if self._port is not None:
-            self._port.abandon(self._limits.abandon_deadline_ms)
-            self._port = None
-        self._sent_ms.clear()
 
     def _body_at(self, offset: int) -> memoryview:
         """The body of the valid frame at this offset."""

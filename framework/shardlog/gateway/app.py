@@ -23,8 +23,10 @@ from shardlog.gateway.engine import Engine, Tables
 from shardlog.gateway.health import HealthRoutes
 from shardlog.gateway.problems import Answer, RequestRefused, as_answer, problem
 from shardlog.gateway.projections import ProjectionRoutes
+from shardlog.gateway.rate import RequestRate
 from shardlog.gateway.reads import StreamRoute
 
+RECEIVE_MS = 30_000
 ANSWER_MS = 30_000
 """How long a single command may wait for its outcome before it is answered `outcome_unknown`."""
 log = logging.getLogger("shardlog.gateway")
@@ -35,18 +37,27 @@ class Gateway:
 
     tables: None where no projections are kept. hosts: values of the `host` header that are served, without port; None
     for any. A server that only listens on this host names its own, so that a page in a browser cannot reach it under a
-    name of its own (DNS rebinding).
+    name of its own (DNS rebinding). requests_per_s_max: 0 for no limit; health is always answered. receive_deadline_ms:
+    how long the body of a single command may take to arrive.
     """
 
     def __init__(
-        self, engine: Engine, tables: Tables | None, limits: Limits, hosts: Collection[str] | None = None
+        self,
+        engine: Engine,
+        tables: Tables | None,
+        limits: Limits,
+        hosts: Collection[str] | None = None,
+        *,
+        requests_per_s_max: int = 0,
+        receive_deadline_ms: int = RECEIVE_MS,
     ) -> None:
         sink = LoopSink(asyncio.get_running_loop())
         self._hosts = hosts
         self._known_hosts: set[bytes] = set()
         self._health = HealthRoutes(engine)
+        self._rate = RequestRate(requests_per_s_max) if requests_per_s_max else None
         self._batches = BatchRoute(engine, limits)
-        self._command = CommandRoute(engine, sink, limits.command_bytes_max, ANSWER_MS)
+        self._command = CommandRoute(engine, sink, limits.command_bytes_max, receive_deadline_ms, ANSWER_MS)
         routes = [
             Route("/v1/streams/{category}/{id}/{command}", self._command, methods=["POST"]),
             Route("/v1/streams/{category}/{id}", StreamRoute(engine, sink, ANSWER_MS), methods=["GET"]),
@@ -73,6 +84,11 @@ class Gateway:
             text = f"the host {host.decode('latin-1')[:100]!r} is not served here: ask for one of {sorted(self._hosts)}"
             await respond(send, as_answer(problem(421, "unknown_host", text)))
             return
+        if self._rate is not None and not scope["path"].startswith("/health/"):
+            refusal = await self._rate.take()
+            if refusal is not None:
+                await respond(send, as_answer(refusal))
+                return
         if scope["method"] == "POST" and (address := _address(scope["path"])) is not None:
             scope["path_params"] = address
             await self._serve_command(scope, receive, send)
@@ -86,7 +102,7 @@ class Gateway:
         except RequestRefused as refused:
             await respond(send, as_answer(refused.problem))
         except Exception:
-            log.exception("a command to %s failed in the gateway", scope["path"])
+            log.exception("a command to %r failed in the gateway", scope["path"])  # quoted: it may hold line ends
             await respond(send, as_answer(_FAULT))
 
     def drain(self) -> None:

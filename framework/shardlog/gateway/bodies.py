@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -15,20 +16,21 @@ class ClientGone(Exception):
     """The client closed the connection before its request was read. Nobody is there to be answered."""
 
 
-async def read_body(receive: Receive, head: Mapping[bytes, bytes], bytes_max: int) -> bytes:
-    """The whole body. Raises RequestRefused (413) as soon as it is, or says that it is, larger than `bytes_max`."""
+async def read_body(receive: Receive, head: Mapping[bytes, bytes], bytes_max: int, receive_ms: int) -> bytes:
+    """The whole body. Raises RequestRefused as soon as it is, or says that it is, larger than `bytes_max` (413), and
+    where it takes longer than `receive_ms` to arrive (408); ClientGone."""
     declared = head.get(CONTENT_LENGTH)
     if declared is not None and int(declared) > bytes_max:
         raise _too_large(int(declared), bytes_max)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):  # one piece, as nearly always
-        parts = [message.get("body", b"")]
-    else:
-        parts = await _pieces(receive, dict(message), bytes_max)
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    if len(body) > bytes_max:
-        raise _too_large(len(body), bytes_max)
-    return body
+    try:
+        async with asyncio.timeout(receive_ms / 1000):
+            parts = await _pieces(receive, bytes_max)
+    except TimeoutError:
+        text = (
+            f"the body did not arrive within {receive_ms} ms (receive_deadline_ms), and nothing was done: send it again"
+        )
+        raise RequestRefused(408, "request_timeout", text) from None
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def check_json(body: bytes) -> None:
@@ -62,19 +64,17 @@ def _in_words(said: str) -> str:
     return said.removeprefix("JSON is malformed: ").replace(")", " of it)")
 
 
-async def _pieces(receive: Receive, message: dict[str, object], bytes_max: int) -> list[bytes]:
+async def _pieces(receive: Receive, bytes_max: int) -> list[bytes]:
     parts: list[bytes] = []
     size = 0
-    while message["type"] == "http.request":
+    while (message := await receive())["type"] == "http.request":
         part = message.get("body", b"")
-        assert isinstance(part, bytes)
         parts.append(part)
         size += len(part)
         if size > bytes_max:
             raise _too_large(size, bytes_max)
         if not message.get("more_body"):
             return parts
-        message = dict(await receive())
     raise ClientGone
 
 

@@ -29,12 +29,16 @@ def fresh_command_id() -> str:
 
 
 class CommandRoute:
-    """Reads a command, hands it in, answers what came of it. answer_ms: how long the outcome may take."""
+    """Reads a command, hands it in, answers what came of it.
 
-    def __init__(self, engine: Engine, sink: LoopSink, bytes_max: int, answer_ms: int) -> None:
+    receive_ms: how long its body may take to arrive. answer_ms: how long the outcome may take.
+    """
+
+    def __init__(self, engine: Engine, sink: LoopSink, bytes_max: int, receive_ms: int, answer_ms: int) -> None:
         self._engine = engine
         self._sink = sink
         self._bytes_max = bytes_max
+        self._receive_ms = receive_ms
         self._answer_ms = answer_ms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +46,7 @@ class CommandRoute:
         head = heads.read_head(scope["headers"])
         heads.check_media_type(head, _JSON)
         try:
-            body = await read_body(receive, head, self._bytes_max)
+            body = await read_body(receive, head, self._bytes_max, self._receive_ms)
         except ClientGone:
             return
         record = _record(scope["path_params"], head, body)

@@ -16,30 +16,7 @@ import msgspec
 from shardlog.model.messages import Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
-
-
-class Checkpoint(NamedTuple):
-    """How far a projection has read one shard (PROTOCOL C1): the reader's state after the record before `next`.
-
-    head: the chain's head, 32 bytes as lower case hex. seq and epoch: of the last valid record; 0 before the first.
-    """
-
-    journal: str
-    shard: int
-    shards: int
-    next: int
-    epoch: int
-    nonce: str
-    seq: int
-    head: str
-
-
-class Move(NamedTuple):
-    """A checkpoint's way: from `old` (None: it is the first) to `new`, refused where the stored one is not `old`."""
-
-    old: Checkpoint | None
-    new: Checkpoint
-
+from shardlog.ports.checkpoints import Checkpoint, Move
 
 LetterState: TypeAlias = Literal["failed", "parked", "skipped"]
 """failed: its handler or its rows were refused. parked: behind a failed one of its stream. skipped: dropped by hand,

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from shardlog.model.recorded import Position
-from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.checkpoints import Checkpoint, Move
 
 CommandLetterState: TypeAlias = Literal["open", "retried", "rejected"]
 """open: nobody has dealt with it. retried, rejected: how an operator resolved it, once."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shardlog.errors import Diverged, UnknownFormat
 from shardlog.journal.reader import FrameTaken, Reader, ReaderState, check_reach
-from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.checkpoints import Checkpoint, Move
 
 
 class Record(NamedTuple):

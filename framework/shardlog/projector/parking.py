@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from shardlog.model.recorded import Position, Recorded
-from shardlog.ports.projections import Checkpoint, Stored
+from shardlog.ports.checkpoints import Checkpoint
+from shardlog.ports.projections import Stored
 
 Stream: TypeAlias = tuple[str, str]
 """Category and id."""

@@ -10,8 +10,9 @@ from shardlog.errors import ConfigurationError, JournalError, ShardlogError, Unk
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
+from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.journal import Journal
-from shardlog.ports.projections import Checkpoint, ProjectionStore
+from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.core import Passed, Record, Source, before, check, next_offset, pass_over
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener

@@ -17,7 +17,8 @@ from shardlog.errors import (
     StoreUnavailable,
 )
 from shardlog.model.recorded import Position
-from shardlog.ports.projections import Batch, Checkpoint, ProjectionStore
+from shardlog.ports.checkpoints import Checkpoint
+from shardlog.ports.projections import Batch, ProjectionStore
 from shardlog.projector.core import Frame, Passed, Record, Source, moves, pass_over
 from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why, position_of, reason
 from shardlog.projector.heard import Heard

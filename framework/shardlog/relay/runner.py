@@ -10,9 +10,9 @@ from typing import TypeAlias
 from shardlog.errors import CheckpointMoved, Diverged, ShardlogError
 from shardlog.journal.reader import Reader, ReaderState, check_reach
 from shardlog.model.application import Application
+from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal
-from shardlog.ports.projections import Checkpoint, Move
 from shardlog.ports.relay import CommandDeadLetter, RelayStore
 from shardlog.ports.sends import At, SendsSource
 from shardlog.relay.core import Forward, UnderWay, forwarded_record

@@ -12,7 +12,7 @@ from shardlog.journal.records import decode_raw_frame
 from shardlog.journal.sends import may_concern_a_relay
 from shardlog.journal.undecoded import undecoded
 from shardlog.model.application import Application
-from shardlog.ports.projections import Checkpoint
+from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.sends import At
 from shardlog.relay.core import Found, FramePlace, read_frame
 

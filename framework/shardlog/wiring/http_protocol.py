@@ -1,40 +1,69 @@
-"""uvicorn's HTTP protocol with two things added: a bound on the head of a request, and one packet an answer."""
+"""uvicorn's HTTP protocol with what it lacks: bounds on connections and on heads, in bytes and in time, and one packet
+an answer."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from msgspec.structs import replace
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shardlog.gateway.problems import as_answer, problem
+from shardlog.gateway.problems import Problem, as_answer, problem
 
 HEAD_BYTES_MAX = 32_768
 """Bytes of a request's line and headers that are waited for; the parser below has no bound of its own."""
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """One connection."""
+class ConnectionLimits(NamedTuple):
+    """connections_max: at once. head_deadline_ms: how long a head may take to arrive, from its first byte on; for the
+    first one of a connection, from when it was made."""
 
+    connections_max: int
+    head_deadline_ms: int
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. limits: of the server's subclass."""
+
+    limits: ConnectionLimits
     _joining: _JoiningTransport
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._is_in_head = False
         self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Write through a transport that joins heads to bodies."""
+        """Write through a transport that joins heads to bodies; refuse a connection too many."""
         self._joining = _JoiningTransport(cast("asyncio.Transport", transport))  # uvloop's is no subclass
         super().connection_made(self._joining)
+        if len(self.connections) > self.limits.connections_max:
+            why = f"{self.limits.connections_max} connections are open (connections_max)"
+            text = f"{why}: close some, or try again later; nothing was done"
+            self._refuse(replace(problem(503, "unavailable", text), retry_after_ms=1_000))
+        else:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._head_has_come()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; refuse a head that does not come to its end."""
         super().data_received(data)
-        if self._is_in_head and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse_head()
+                text = f"line and headers take more than {HEAD_BYTES_MAX} bytes: send shorter ones"
+                self._refuse(problem(431, "head_too_large", text))
+                return
+        if self._is_in_head or self.cycle is None or self.cycle.response_complete:
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -45,6 +74,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """It has come to its end."""
         self._is_in_head = False
+        self._head_has_come()
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -52,14 +82,39 @@ class HttpProtocol(HttpToolsProtocol):
         self._joining.flush()
         super().on_response_complete()
 
-    def _refuse_head(self) -> None:
-        text = f"line and headers take more than {HEAD_BYTES_MAX} bytes: send shorter ones"
-        answer = as_answer(problem(431, "head_too_large", text))
+    def _await_head(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.limits.head_deadline_ms / 1000, self._head_is_late)
+
+    def _head_has_come(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._await_head()  # behind an answer that is still to come: that first
+        elif not self._is_in_head:
+            self.transport.close()
+        else:
+            text = f"no whole head of a request within {self.limits.head_deadline_ms} ms (receive_deadline_ms)"
+            self._refuse(problem(408, "request_timeout", f"{text}: nothing was done"))
+
+    def _refuse(self, refusal: Problem) -> None:
+        """Answer past the gateway, and close."""
+        answer = as_answer(refusal)
         head = b"".join(b"%s: %s\r\n" % header for header in answer.headers)
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\n%sconnection: close\r\n\r\n%s" % (head, answer.body)
-        )
+        line = f"HTTP/1.1 {refusal.status} {refusal.title}\r\n".encode()
+        self.transport.write(b"%s%sconnection: close\r\n\r\n%s" % (line, head, answer.body))
         self.transport.close()
+
+
+def limited(limits: ConnectionLimits) -> type[HttpProtocol]:
+    """The protocol of a server with these limits, as uvicorn wants it: a class."""
+    return type("LimitedHttpProtocol", (HttpProtocol,), {"limits": limits})
 
 
 class _JoiningTransport(asyncio.Transport):

@@ -13,9 +13,11 @@ from shardlog.executor.limits import Limits
 from shardlog.gateway.app import Gateway
 from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import Embedded
-from shardlog.wiring.http_protocol import HttpProtocol
+from shardlog.wiring.http_protocol import ConnectionLimits, limited
+from shardlog.wiring.settings import GatewaySettings
 
 DRAIN_DEADLINE_MS = 30_000
+GATEWAY = GatewaySettings()
 KEEP_ALIVE_SECONDS = 60
 """How long a connection may stay without a request."""
 BACKLOG = 1_024
@@ -26,6 +28,7 @@ class HttpServer:
     """One server. To be made and run inside an event loop.
 
     hosts: as of Gateway. drain_deadline_ms: how long requests that are under way may take once it is told to end.
+    settings: of their limits; where it listens is the caller's.
     """
 
     def __init__(
@@ -34,10 +37,19 @@ class HttpServer:
         limits: Limits,
         hosts: Collection[str] | None,
         drain_deadline_ms: int = DRAIN_DEADLINE_MS,
+        settings: GatewaySettings = GATEWAY,
     ) -> None:
         self._tables = EmbeddedTables(engine) if engine.application.projections else None
-        self._gateway = Gateway(EmbeddedShards(engine), self._tables, limits, hosts)
-        self._server = _Server(self._gateway, drain_deadline_ms)
+        self._gateway = Gateway(
+            EmbeddedShards(engine),
+            self._tables,
+            limits,
+            hosts,
+            requests_per_s_max=settings.requests_per_s_max,
+            receive_deadline_ms=settings.receive_deadline_ms,
+        )
+        connections = ConnectionLimits(settings.connections_max, settings.receive_deadline_ms)
+        self._server = _Server(self._gateway, drain_deadline_ms, connections)
 
     async def run(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve until `end`. announce: called once requests are taken."""
@@ -59,11 +71,11 @@ class _Server(uvicorn.Server):
 
     announce: Callable[[], None]
 
-    def __init__(self, gateway: Gateway, drain_deadline_ms: int) -> None:
+    def __init__(self, gateway: Gateway, drain_deadline_ms: int, limits: ConnectionLimits) -> None:
         super().__init__(
             uvicorn.Config(
                 gateway,
-                http=HttpProtocol,
+                http=limited(limits),
                 ws="none",
                 lifespan="off",
                 access_log=False,

@@ -76,7 +76,7 @@ async def _serve(
     hosts: frozenset[str] | None,
     announce: Callable[[], None],
 ) -> None:
-    server = HttpServer(engine, settings.executor, hosts, settings.recovery.drain_deadline_ms)
+    server = HttpServer(engine, settings.executor, hosts, settings.recovery.drain_deadline_ms, settings.gateway)
 
     def end() -> None:
         _leave_signals()

@@ -66,6 +66,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """The port to listen at; 0 takes a free one."""
     allow_remote: bool = False
     """Whether other hosts may connect; there is no authentication."""
+    requests_per_s_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """Requests that are taken in a second, from all clients together; others are answered 429. 0: no limit."""
+    connections_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    """Connections at once; others are answered 503 and closed."""
+    receive_deadline_ms: Duration = 30_000
+    """How long the head of a request may take to arrive, and how long the body of a single command."""
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError."""

@@ -24,7 +24,7 @@ from shardlog.snapshots.store import ShardSnapshots
 from shardlog.wiring.replay_tasks import Answer, Failed, Reached, ShardTask, StopAt, Task, do, run
 from shardlog.wiring.snapshots_read import FOLDER
 from shardlog.wiring.snapshotting import shard_snapshots
-from shardlog.wiring.verifying import changed_text
+from shardlog.wiring.verify_report import changed_text
 
 HASH_SEED = 1
 log = logging.getLogger("shardlog.verification")

@@ -13,60 +13,18 @@ from typing import Literal
 
 import msgspec
 
-from shardlog.adapters.filesystem.objects import FilesystemObjects
-from shardlog.errors import JournalError, SnapshotUnusable
+from shardlog.errors import JournalError
 from shardlog.journal.reader import Reader
 from shardlog.model.application import Application
-from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import Manifest
-from shardlog.snapshots.store import ShardSnapshots
-from shardlog.verification.explaining import EXAMPLES_MAX, EventPlace, StreamDiffers, first_difference
+from shardlog.verification.explaining import EXAMPLES_MAX, first_difference
 from shardlog.wiring.reading import OpenJournal
 from shardlog.wiring.replay_tasks import Answer, Failed, Found, Passed, Reached, ShardTask, StopAt, Task, run
-from shardlog.wiring.snapshots_read import FOLDER
-from shardlog.wiring.snapshotting import shard_snapshots
+from shardlog.wiring.snapshots_checked import CheckedSnapshots, checked_snapshots
+from shardlog.wiring.verify_report import Problem, Report, ShardVerified, behind, changed
 
 HASH_SEEDS = (1, 4_242)
 _DIFFERS = frozenset({"ReplayFailed", "UnknownFormat"})
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong. kind: damaged, as journal or snapshot; changed, code since a snapshot; unrepeatable, code that
-    leads to another state each time."""
-
-    kind: Literal["damaged", "changed", "unrepeatable"]
-    shard: int
-    text: str
-    stream: str = ""
-    event: EventPlace | None = None
-
-
-class ShardVerified(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at. start: the snapshot that the replay began with. compared: those that it was compared with.
-
-    left_out: snapshots that this code cannot read, and why.
-    """
-
-    shard: int
-    records: int
-    start: str
-    compared: tuple[str, ...]
-    left_out: tuple[str, ...]
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was looked at, and all that is wrong."""
-
-    shards: tuple[ShardVerified, ...]
-    problems: tuple[Problem, ...]
-
-
-class _Usable(msgspec.Struct, frozen=True):
-    """A shard's snapshots, oldest first, and those that are left out."""
-
-    manifests: list[Manifest]
-    left_out: list[str]
-    damaged: list[str]
 
 
 def verify(
@@ -103,7 +61,12 @@ class _Verification:
 
     def report(self) -> Report:
         """Walk, replay twice, compare."""
-        usable = {shard: self._usable(shard) for shard in range(self._opened.meta.shards)}
+        usable = {
+            shard: checked_snapshots(self._opened, self._application, shard)
+            for shard in range(self._opened.meta.shards)
+        }
+        for shard, found in usable.items():
+            self._problems += [Problem(kind="damaged", shard=shard, text=text) for text in found.damaged]
         whole = [shard for shard, found in usable.items() if self._walk(shard, found.manifests)]
         tasks = [task for shard in whole if (task := self._plan(shard, usable[shard].manifests)) is not None]
         self._replay(tasks)
@@ -113,42 +76,7 @@ class _Verification:
             problems=tuple(self._problems),
         )
 
-    # -- snapshots and chain -------------------------------------------------------------------------------------------
-    def _usable(self, shard: int) -> _Usable:
-        folder = self._opened.directory / FOLDER
-        found = _Usable([], [], [])
-        if not folder.is_dir():
-            return found
-        objects = FilesystemObjects(folder)
-        try:
-            snapshots = shard_snapshots(objects, self._application, self._opened.meta.journal, shard)
-            for key in snapshots.candidates():
-                self._look_at(snapshots, key, found)
-        finally:
-            objects.close()
-        for text in found.damaged:
-            self._problems.append(Problem(kind="damaged", shard=shard, text=text))
-        found.manifests.reverse()
-        return found
-
-    def _look_at(self, snapshots: ShardSnapshots, key: SnapshotKey, found: _Usable) -> None:
-        try:
-            manifest = snapshots.manifest(key)
-        except SnapshotUnusable as error:
-            found.damaged.append(str(error))
-            return
-        try:
-            snapshot = snapshots.open(key)
-        except SnapshotUnusable as error:
-            found.left_out.append(str(error))
-            return
-        try:
-            snapshot.check()
-        except SnapshotUnusable as error:
-            found.damaged.append(str(error))
-            return
-        found.manifests.append(manifest)
-
+    # -- the chain ---------------------------------------------------------------------------------------------------
     def _walk(self, shard: int, manifests: Sequence[Manifest]) -> bool:
         """Every record's checksum, the chain, and that snapshots stand on it. False where a replay is of no use."""
         earliest, _ = self._opened.journal.offsets(shard)
@@ -216,7 +144,7 @@ class _Verification:
                 self._problems += self._unrepeatable(task)
             else:
                 for place in places:
-                    self._problems += _changed(mine[place])
+                    self._problems += changed(mine[place])
 
     def _twice(self, task: Task) -> tuple[list[Answer], list[Answer]]:
         """In two processes at once, with two hash seeds."""
@@ -247,7 +175,7 @@ class _Verification:
                 shard=task.shard,
                 stream=stream,
                 event=event,
-                text=f"two replays lead {stream} to different states{_behind(event)}: evolve depends on something "
+                text=f"two replays lead {stream} to different states{behind(event)}: evolve depends on something "
                 "beside state and event, such as the clock, randomness, or the order of a set",
             )
         if len(differing) > EXAMPLES_MAX:
@@ -257,7 +185,7 @@ class _Verification:
             text = "two replays differ, and a third and fourth do not: evolve depends on the clock or on randomness"
             yield Problem(kind="unrepeatable", shard=task.shard, text=text)
 
-    def _verified(self, shard: int, task: ShardTask | None, found: _Usable) -> ShardVerified:
+    def _verified(self, shard: int, task: ShardTask | None, found: CheckedSnapshots) -> ShardVerified:
         return ShardVerified(
             shard=shard,
             records=self._opened.records(shard),
@@ -269,36 +197,3 @@ class _Verification:
 
 def _by_place(answers: Sequence[Answer]) -> Mapping[tuple[int, int], Reached]:
     return {(answer.shard, answer.offset): answer for answer in answers if isinstance(answer, Reached)}
-
-
-def _changed(reached: Reached) -> Iterator[Problem]:
-    if reached.explained is None:
-        return
-    for example in reached.explained.examples:
-        yield Problem(
-            kind="changed",
-            shard=reached.shard,
-            stream=f"{example.category}/{example.id}",
-            event=example.first,
-            text=changed_text(example, reached.snapshot),
-        )
-    more = reached.explained.streams - len(reached.explained.examples)
-    if more:
-        yield Problem(kind="changed", shard=reached.shard, text=f"{more} streams more differ from that snapshot")
-
-
-def changed_text(example: StreamDiffers, snapshot: str) -> str:
-    """One stream that a replay leads elsewhere, in words."""
-    event = example.first
-    stream = f"{example.category}/{example.id}"
-    first = "" if event is None else f"version {event.version} ({event.type}, offset {event.offset})"
-    if event is None:
-        where = "without any event in between"
-    else:
-        where = f"by {first}" if example.is_exact else f"{first} is the first event that can have made the difference"
-    here, there = example.here or "no state", example.there or "no state"
-    return f"{stream} is {here}, and snapshot {snapshot} holds {there}; {where}: the code has changed since"
-
-
-def _behind(event: EventPlace | None) -> str:
-    return "" if event is None else f", from version {event.version} on ({event.type}, offset {event.offset})"

@@ -33,8 +33,9 @@ from shardlog.executor.requests import Waiting
 from shardlog.gateway.app import Gateway
 from shardlog.gateway.engine import Engine
 from shardlog.wiring.embedded import Embedded
-from shardlog.wiring.http_server import HttpServer, loop_factory
+from shardlog.wiring.http_server import GATEWAY, HttpServer, loop_factory
 from shardlog.wiring.serving import LOOPBACK_HOSTS, bound
+from shardlog.wiring.settings import GatewaySettings
 
 BYTES_MAX = 2_000
 JSON = {"content-type": "application/json"}
@@ -112,13 +113,15 @@ application = Application([Domain("pantry", aggregates=[jar])], [counts])
 
 
 @contextmanager
-def serving(directory: Path, limits: Limits | None = None) -> Iterator[tuple[Embedded, httpx.Client]]:
+def serving(
+    directory: Path, limits: Limits | None = None, settings: GatewaySettings = GATEWAY
+) -> Iterator[tuple[Embedded, httpx.Client]]:
     """An engine and a client of its server."""
     limits = limits or Limits(command_bytes_max=BYTES_MAX)
     with (
         Embedded(application, directory, shards=2, limits=limits) as engine,
         bound("127.0.0.1", 0) as listener,
-        run(lambda: HttpServer(engine, limits, LOOPBACK_HOSTS), listener) as client,
+        run(lambda: HttpServer(engine, limits, LOOPBACK_HOSTS, settings=settings), listener) as client,
     ):
         yield engine, client
 

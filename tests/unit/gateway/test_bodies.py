@@ -31,7 +31,7 @@ class Pieces:
 
 
 def read(pieces: Pieces, bytes_max: int, head: Mapping[bytes, bytes] | None = None) -> bytes:
-    return asyncio.run(read_body(pieces, head or {}, bytes_max))
+    return asyncio.run(read_body(pieces, head or {}, bytes_max, 20_000))
 
 
 @pytest.mark.parametrize("pieces", [(b"",), (b"abcd",), (b"a", b"", b"bcd"), (b"ab", b"cd", b"")])

@@ -9,6 +9,7 @@ import pytest
 
 from shardlog.gateway import batch, heads, projections
 from shardlog.gateway.problems import STATUS
+from shardlog.wiring import http_protocol
 from shardlog.wiring.http_protocol import HEAD_BYTES_MAX
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text()
@@ -21,7 +22,8 @@ def test_every_code_stands_beside_its_status(code: str, status: int) -> None:
 
 
 def test_every_code_of_the_gateways_own_is_listed() -> None:
-    source = "".join(file.read_text() for file in GATEWAY.glob("*.py"))
+    files = [*GATEWAY.glob("*.py"), Path(http_protocol.__file__)]
+    source = "".join(file.read_text() for file in files)
     own = set(re.findall(r'(?:RequestRefused|problem)\(\s*\d+, "(\w+)"', source))
     assert len(own) > 5
     assert {code for code in own if f"`{code}`" not in PAGE} == set()

@@ -11,7 +11,7 @@ from shardlog.adapters.memory.faulty import FaultyJournal
 from shardlog.adapters.memory.relay import MemoryRelayStore
 from shardlog.errors import ConfigurationError, Corrupt, Diverged, StoreUnavailable
 from shardlog.journal.records import Forwarded, Unreadable
-from shardlog.ports.projections import Move
+from shardlog.ports.checkpoints import Move
 from shardlog.ports.relay import CommandDeadLetter
 from shardlog.ports.sends import At
 from shardlog.relay.limits import RelayLimits

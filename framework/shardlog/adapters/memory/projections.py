@@ -21,17 +21,8 @@ from shardlog.model.integers import why_beyond
 from shardlog.model.messages import Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
-from shardlog.ports.projections import (
-    Batch,
-    Checkpoint,
-    Columns,
-    DeadLetter,
-    LetterPlace,
-    Move,
-    ProjectionStore,
-    Stored,
-    TableChanges,
-)
+from shardlog.ports.checkpoints import Checkpoint, Move
+from shardlog.ports.projections import Batch, Columns, DeadLetter, LetterPlace, ProjectionStore, Stored, TableChanges
 from shardlog.ports.rows import Column, Kind, Number, TableShape, exact_sum, table_shape
 
 Values: TypeAlias = tuple[object, ...]

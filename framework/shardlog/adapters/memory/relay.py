@@ -10,7 +10,7 @@ import msgspec
 
 from shardlog.errors import CheckpointMoved
 from shardlog.model.recorded import Position
-from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.relay import CommandDeadLetter, RelayStore
 
 

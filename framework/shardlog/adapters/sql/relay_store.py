@@ -30,7 +30,7 @@ from shardlog.adapters.sql.faults import mapped
 from shardlog.adapters.sql.tables import INTERNAL_PREFIX, SQL_TYPES
 from shardlog.errors import CheckpointMoved
 from shardlog.model.recorded import Position
-from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.relay import CommandDeadLetter, RelayStore
 
 _tables = MetaData()

@@ -20,7 +20,8 @@ from shardlog.adapters.sql.tables import CHECKPOINTS, REBUILDS, create_internal,
 from shardlog.errors import CheckpointMoved, Diverged, RowsRefused
 from shardlog.model.messages import Row
 from shardlog.model.projection import Projection
-from shardlog.ports.projections import Batch, Checkpoint, DeadLetter, Move, ProjectionStore, Stored
+from shardlog.ports.checkpoints import Checkpoint, Move
+from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
 from shardlog.ports.rows import table_shape
 
 

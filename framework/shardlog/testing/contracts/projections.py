@@ -12,16 +12,8 @@ from shardlog.model.messages import Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
 from shardlog.model.rows import Key
-from shardlog.ports.projections import (
-    Batch,
-    Checkpoint,
-    Columns,
-    DeadLetter,
-    LetterState,
-    Move,
-    ProjectionStore,
-    TableChanges,
-)
+from shardlog.ports.checkpoints import Checkpoint, Move
+from shardlog.ports.projections import Batch, Columns, DeadLetter, LetterState, ProjectionStore, TableChanges
 
 JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
 

@@ -10,7 +10,7 @@ import pytest
 
 from shardlog.errors import CheckpointMoved
 from shardlog.model.recorded import Position
-from shardlog.ports.projections import Checkpoint, Move
+from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.relay import CommandDeadLetter, RelayStore
 
 JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from shardlog.adapters.memory.relay import MemoryRelayStore
 from shardlog.errors import CheckpointMoved, Corrupt, ShardlogError, StoreUnavailable
 from shardlog.model.recorded import Position
+from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal
-from shardlog.ports.projections import Checkpoint, Move
 from shardlog.ports.relay import CommandDeadLetter, CommandLetterState, RelayStore
 from shardlog.ports.sends import At, SendsSource
 from shardlog.relay.limits import RelayLimits
