@@ -36,6 +36,12 @@ def is_allowed(value: object, hint: Any) -> bool:
     return True
 
 
+def is_secret(hint: Any) -> bool:
+    """Whether a value of this type is never shown: `Annotated[str, msgspec.Meta(extra={"is_secret": True})]`."""
+    info = inspect.type_info(hint)
+    return isinstance(info, inspect.Metadata) and bool((info.extra or {}).get("is_secret"))
+
+
 @cache
 def field_types(struct: type[msgspec.Struct]) -> Mapping[str, Any]:
     """The fields of a struct of settings, with their types and ranges."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -29,6 +29,8 @@ from shardlog.gateway.reads import StreamRoute
 RECEIVE_MS = 30_000
 ANSWER_MS = 30_000
 """How long a single command may wait for its outcome before it is answered `outcome_unknown`."""
+UNCOUNTED = ("/health/", "/metrics")
+"""Paths that are answered whatever the rate is: those who watch need them most when there is too much of all else."""
 log = logging.getLogger("shardlog.gateway")
 
 
@@ -37,8 +39,9 @@ class Gateway:
 
     tables: None where no projections are kept. hosts: values of the `host` header that are served, without port; None
     for any. A server that only listens on this host names its own, so that a page in a browser cannot reach it under a
-    name of its own (DNS rebinding). requests_per_s_max: 0 for no limit; health is always answered. receive_deadline_ms:
-    how long the body of a single command may take to arrive.
+    name of its own (DNS rebinding). requests_per_s_max: 0 for no limit; health and metrics are always answered.
+    receive_deadline_ms: how long the body of a single command may take to arrive. metrics: what `GET /metrics` answers;
+    None where there is no such route.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Gateway:
         *,
         requests_per_s_max: int = 0,
         receive_deadline_ms: int = RECEIVE_MS,
+        metrics: Callable[[], Answer] | None = None,
     ) -> None:
         sink = LoopSink(asyncio.get_running_loop())
         self._hosts = hosts
@@ -65,6 +69,8 @@ class Gateway:
             Route("/health/live", self._health.live),
             Route("/health/ready", self._health.ready),
         ]
+        if metrics is not None:
+            routes.append(Route("/metrics", _metrics_route(metrics)))
         if tables is not None:
             projections = ProjectionRoutes(tables)
             routes += [
@@ -84,7 +90,7 @@ class Gateway:
             text = f"the host {host.decode('latin-1')[:100]!r} is not served here: ask for one of {sorted(self._hosts)}"
             await respond(send, as_answer(problem(421, "unknown_host", text)))
             return
-        if self._rate is not None and not scope["path"].startswith("/health/"):
+        if self._rate is not None and not scope["path"].startswith(UNCOUNTED):
             refusal = await self._rate.take()
             if refusal is not None:
                 await respond(send, as_answer(refusal))
@@ -130,6 +136,15 @@ def _address(path: str) -> dict[str, str] | None:
     if len(parts) != 6 or parts[:3] != ["", "v1", "streams"] or not (parts[3] and parts[4] and parts[5]):
         return None
     return {"category": parts[3], "id": parts[4], "command": parts[5]}
+
+
+def _metrics_route(metrics: Callable[[], Answer]) -> Callable[[Request], Response]:
+    """A plain function: it is called beside the event loop."""
+
+    def respond_with_metrics(request: Request) -> Response:
+        return _response(metrics())
+
+    return respond_with_metrics
 
 
 def _response(answer: Answer) -> Response:

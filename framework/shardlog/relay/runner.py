@@ -20,6 +20,8 @@ from shardlog.relay.held import Held
 from shardlog.relay.inputs import RelayInputs
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.source import Source
+from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import RelayFigures
 
 log = logging.getLogger("shardlog.relay")
 STORE = "the store"
@@ -70,6 +72,7 @@ class Relay(SendsSource):
         self._retry_ms: dict[str, float] = {}
         self._asked_for: dict[str, tuple[int, UnderWay]] = {}
         self._written_ms = monotonic_ms()
+        self._ends: dict[int, int] = {}
 
     # -- what targets ask ----------------------------------------------------------------------------------------------
     def waiting(self, target: int, received: Mapping[int, At], limit: int) -> Sequence[bytes]:
@@ -87,9 +90,9 @@ class Relay(SendsSource):
         self._settle()
         is_more_there = False
         for source in self._sources:
-            is_more_there |= self._try(f"shard {source.shard}", partial(self._read, source))
+            is_more_there |= self._try(f"shard {source.shard}", partial(self._read, source), source)
             for target in self._held.forwards(source.shard):
-                self._try(_forwards(source.shard, target), partial(self._fetch, source.shard, target))
+                self._try(_forwards(source.shard, target), partial(self._fetch, source.shard, target), source)
         if self._letters or self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
             self._try(STORE, self._write)
         return is_more_there
@@ -104,6 +107,19 @@ class Relay(SendsSource):
     def held(self) -> int:
         """How many sends were read and are not known to be received."""
         return self._held.sends
+
+    def figures(self) -> list[RelayFigures]:
+        """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
+        return [
+            RelayFigures(
+                held=self._held.sends,
+                found=self.found,
+                letters=len(self._letters),
+                failing=len(self.errors),
+                next={source.shard: source.position for source in self._sources},
+                end=dict(self._ends),
+            )
+        ]
 
     def behind(self) -> int:
         """Records not read, sends not received and letters not stored, over all shards; to be called between two steps.
@@ -140,6 +156,7 @@ class Relay(SendsSource):
         Raises JournalError; what was read before it counts.
         """
         _, end = self._journal.offsets(source.shard)
+        self._ends[source.shard] = end
         if source.position >= end:
             check_reach(source.state, end, "the relay")
             return False
@@ -217,7 +234,7 @@ class Relay(SendsSource):
             try:
                 self._store.write(moves, self._letters)
             except CheckpointMoved as moved:
-                log.info("%s; this relay goes on from what is stored", moved)
+                log.info("%s; this relay goes on from what is stored", moved, extra={"journal": self._id})
                 self._stored = dict(self._store.checkpoints(self._id))
                 return False
         self._stored = old | {move.new.shard: move.new for move in moves}
@@ -225,7 +242,13 @@ class Relay(SendsSource):
         self._written_ms = self._now_ms()
         return True
 
-    def _try(self, name: str, action: Callable[[], bool]) -> bool:
+    def _fields(self, source: Source | None) -> Fields:
+        """What a log line on an error carries. source: the shard that it concerns, where it is one's."""
+        if source is None:
+            return {"journal": self._id}
+        return {"journal": self._id, "shard": source.shard, "epoch": source.state.epoch}
+
+    def _try(self, name: str, action: Callable[[], bool], source: Source | None = None) -> bool:
         """Do it unless it failed a moment ago; an error is kept under its name, and said once."""
         if self._retry_ms.get(name, 0.0) > self._now_ms():
             return False
@@ -233,7 +256,7 @@ class Relay(SendsSource):
             did = action()
         except ShardlogError as error:
             if str(error) != str(self.errors.get(name)):
-                log.error("relay, %s: %s", name, error)
+                log.error("relay, %s: %s", name, error, extra=self._fields(source))
             self.errors[name] = error
             self._retry_ms[name] = self._now_ms() + self._limits.retry_ms
             return False

@@ -13,6 +13,7 @@ from shardlog.executor.limits import Limits
 from shardlog.gateway.app import Gateway
 from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import Embedded
+from shardlog.wiring.exposing import metrics_answer
 from shardlog.wiring.http_protocol import ConnectionLimits, limited
 from shardlog.wiring.settings import GatewaySettings
 
@@ -28,7 +29,7 @@ class HttpServer:
     """One server. To be made and run inside an event loop.
 
     hosts: as of Gateway. drain_deadline_ms: how long requests that are under way may take once it is told to end.
-    settings: of their limits; where it listens is the caller's.
+    settings: of their limits; where it listens is the caller's. has_metrics: whether `/metrics` is served.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class HttpServer:
         hosts: Collection[str] | None,
         drain_deadline_ms: int = DRAIN_DEADLINE_MS,
         settings: GatewaySettings = GATEWAY,
+        *,
+        has_metrics: bool = True,
     ) -> None:
         self._tables = EmbeddedTables(engine) if engine.application.projections else None
         self._gateway = Gateway(
@@ -47,6 +50,7 @@ class HttpServer:
             hosts,
             requests_per_s_max=settings.requests_per_s_max,
             receive_deadline_ms=settings.receive_deadline_ms,
+            metrics=metrics_answer(engine.figures) if has_metrics else None,
         )
         connections = ConnectionLimits(settings.connections_max, settings.receive_deadline_ms)
         self._server = _Server(self._gateway, drain_deadline_ms, connections)

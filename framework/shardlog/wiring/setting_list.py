@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shardlog.ranges import allowed, field_types, unit
+from shardlog.ranges import allowed, field_types, is_secret, unit
 from shardlog.wiring.setting_sources import variable
-from shardlog.wiring.settings import SECTIONS
+from shardlog.wiring.settings import SECTIONS, Settings
 
 
 class Setting(NamedTuple):
@@ -39,6 +39,17 @@ def all_settings() -> Iterator[Setting]:
         about = _about(struct)
         for name, hint in field_types(struct).items():
             yield Setting(section, name, getattr(defaults, name), unit(name, hint), allowed(hint), about.get(name, ""))
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """The values of all settings that are secrets, to be kept out of logs."""
+    return [text for section in SECTIONS for text in secrets_in(getattr(settings, section))]
+
+
+def secrets_in(section: msgspec.Struct) -> list[str]:
+    """The secrets of one section that are not empty."""
+    hints = field_types(type(section)).items()
+    return [value for name, hint in hints if is_secret(hint) and (value := getattr(section, name))]
 
 
 def _about(struct: type[msgspec.Struct]) -> Mapping[str, str]:

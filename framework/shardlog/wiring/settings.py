@@ -15,6 +15,7 @@ from shardlog.ranges import check_ranges
 from shardlog.relay.limits import RelayLimits
 from shardlog.sharding import SHARDS_MAX
 from shardlog.snapshots.settings import SnapshotSettings
+from shardlog.telemetry.settings import LoggingSettings, MetricsSettings
 
 Reference: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -89,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: SnapshotSettings = SnapshotSettings()
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def directory(self) -> Path:
@@ -123,6 +126,8 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "snapshots": SnapshotSettings,
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
+    "metrics": MetricsSettings,
+    "logging": LoggingSettings,
 }
 """By name, in the order in which they are shown."""
 
