@@ -112,11 +112,11 @@ class KafkaJournal(Journal):
                 elif record[0] >= start:
                     yield record
         except OutOfRange:
-            tail.close()
+            self._tails.drop(tail)
             tail = None
             self._out_of_range(shard, start, end)
         except JournalError:
-            tail.close()
+            self._tails.drop(tail)
             tail = None
             raise
         finally:
@@ -134,7 +134,7 @@ class KafkaJournal(Journal):
         try:
             return tail, self._end_of(tail, start)
         except BaseException:
-            tail.close()
+            self._tails.drop(tail)
             raise
 
     def _end_of(self, tail: Tail, start: int) -> int:
