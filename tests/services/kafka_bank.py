@@ -110,6 +110,6 @@ def project(journal: KafkaJournal, meta: Meta, path: Path) -> dict[str, int]:
 
     connection = sqlite3.connect(path)
     try:
-        return dict(connection.execute("SELECT account, balance FROM balances").fetchall())
+        return dict(connection.execute("SELECT account, balance FROM account_balances").fetchall())
     finally:
         connection.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -18,6 +20,7 @@ from shardlog.errors import AppendFailed, ConfigurationError, JournalUnavailable
 from shardlog.testing.contracts.journal import Reports, append
 from shardlog.testing.services.kafka import KafkaCluster
 from shardlog.testing.services.ports import free_ports
+from tests.services.processes import ROOT
 
 FRAME_BYTES = 900_000
 BOUND_SECONDS = 20.0
@@ -271,3 +274,41 @@ def test_tls_and_scram_are_passed_through_and_wrong_credentials_are_named(
     assert time.monotonic() - began < 4 * BOUND_SECONDS
     assert cluster.password not in caplog.text
     assert cluster.password not in repr(settings)
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+def test_a_process_ends_though_its_broker_is_gone_and_readings_and_writers_were_left_open(
+    start_kafka: Callable[..., KafkaCluster], journal_name: str, fault: str
+) -> None:
+    cluster = start_kafka()
+    (broker,) = cluster.brokers
+    settings = KafkaSettings(bootstrap_servers=cluster.bootstrap, journal=journal_name)
+    journal = made(settings)
+    append(journal.writer(0), b"a", b"b", b"c")
+    journal.close()
+    code = f"""
+from shardlog.adapters.kafka.journal import KafkaJournal
+from shardlog.adapters.kafka.settings import KafkaSettings
+class Kept: pass
+journal = KafkaJournal(KafkaSettings(bootstrap_servers={cluster.bootstrap!r}, journal={journal_name!r}), 1)
+kept = Kept()
+kept.itself, kept.reading = kept, journal.read(0, 1)  # is collected as garbage at the end
+print(next(kept.reading), flush=True)
+input()
+journal.writer(0).append(b"d", lambda report: None)
+journal.close()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "(1, b'b')\n"
+        broker.kill() if fault == "kill" else broker.pause()
+        process.stdin.write("\n")
+        process.stdin.flush()
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
