@@ -57,9 +57,10 @@ class KafkaCommands:
     def send(
         self, stream: Stream[Any, C, Any], command: C, *, reply_to: str = "", **options: Unpack[CommandOptions]
     ) -> Future[Delivered]:
-        """Hand in a command; the future ends when the brokers have it, or with AppendFailed: it may be there all the same.
+        """Hand in a command; the future ends when the brokers have it, or with AppendFailed: it may be there all the
+        same.
 
-        Whoever may send a command again gives it a `command_id`. reply_to: the key of the reply; "" for no reply. A full
+        Whoever may send a command again gives it a `command_id`. reply_to: the key of the reply; "" for none. A full
         queue is waited for, `request_timeout_ms` at most. Raises TypeError and ValueError for what cannot be sent,
         InvalidId, JournalUnavailable for a queue that stays full, and NotServing after `close`.
         """
