@@ -59,7 +59,8 @@ def _shard(figures: ShardFigures) -> Iterator[Sample]:
         yield Sample("shardlog_shard_mode", (shard, mode), int(mode == figures.mode))
     for reason, count in figures.invalid.items():
         yield Sample("shardlog_invalid_records_total", (shard, reason), count)
-    for (outcome, code), count in dict(counts.commands).items():
+    yield Sample("shardlog_commands_total", (shard, "accepted", ""), counts.accepted)
+    for (outcome, code), count in dict(counts.not_accepted).items():
         yield Sample("shardlog_commands_total", (shard, outcome, code), count)
     for code, count in figures.unserved.items():
         yield Sample("shardlog_commands_total", (shard, "unserved", code), count)
