@@ -21,6 +21,7 @@ from shardlog.relay.inputs import RelayInputs
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.reading import Reading, begin_readers
 from shardlog.sharding import routing_key
+from shardlog.telemetry.figures import RelayFigures
 
 WHOSE = "the carrier"
 CARRIAGE = "the way to the targets"
@@ -114,6 +115,10 @@ class Carrier:
         if self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
             self._store()
         return is_more_there
+
+    def figures(self) -> RelayFigures:
+        """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
+        return self._reading.figures()
 
     def behind(self) -> int:
         """Records not read and sends not known to be durable, over all shards; a question to the log."""

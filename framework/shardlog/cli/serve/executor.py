@@ -22,8 +22,9 @@ def command(ordinal: int, settings: Path | None) -> None:
     """Claim and serve the shards that this executor should own: as they were assigned, else shard mod executors.
 
     Whenever other shards are served than before, one line of JSON on the standard output says which: role, owner,
-    journal, shards, pid. Ctrl-C or SIGTERM finishes what was taken, releases the shards and ends; a second one ends at
-    once, and nothing acknowledged is lost.
+    journal, shards, failed (those that wait for somebody), pid. Ctrl-C or SIGTERM finishes what was taken, releases the
+    shards and ends; a second one ends at once, and nothing acknowledged is lost. Once all shards have failed, it ends
+    with the exit code of the first one's error.
     """
     loaded, application = begun(settings)
 

@@ -17,7 +17,7 @@ from shardlog.relay.carrier import Carrier
 from shardlog.relay.publisher import Publisher
 from shardlog.relay.publishing import Publishing
 from shardlog.wiring.kafka.inputs import kafka_inputs
-from shardlog.wiring.kafka.log import OpenLog, Stopped, opened
+from shardlog.wiring.kafka.log import OpenLog, Stopped, opened, until_there
 from shardlog.wiring.kafka.topics import relay_topics
 from shardlog.wiring.settings import Settings
 
@@ -54,21 +54,20 @@ class RelayProcess:
 
     def _serve(self, opened_log: OpenLog, announce: Callable[[str], None]) -> None:
         settings, meta = self._settings.kafka, opened_log.meta
-        KafkaTopics(settings).check(relay_topics(self._settings, meta.shards, sorted(self._application.aggregates)))
-        inputs = kafka_inputs(self._settings, opened_log)
-        threads = [
-            threading.Thread(target=self._guarded, args=(run, opened_log, inputs), name=f"shardlog-{name}")
-            for name, run in (("publisher", self._publish), ("carrier", self._carry))
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            announce(meta.journal)
-        finally:
+        wanted = relay_topics(self._settings, meta.shards, sorted(self._application.aggregates))
+        until_there(lambda: KafkaTopics(settings).check(wanted), self._stop)
+        with kafka_inputs(self._settings, opened_log, self._stop) as inputs:
+            threads = [
+                threading.Thread(target=self._guarded, args=(run, opened_log, inputs), name=f"shardlog-{name}")
+                for name, run in (("publisher", self._publish), ("carrier", self._carry))
+            ]
             for thread in threads:
-                thread.join()
-            for input in inputs:
-                input.close()
+                thread.start()
+            try:
+                announce(meta.journal)
+            finally:
+                for thread in threads:
+                    thread.join()
         if self._failed is not None:
             raise self._failed
 
