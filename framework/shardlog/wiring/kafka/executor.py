@@ -51,7 +51,7 @@ class ExecutorProcess:
     """
 
     def __init__(
-        self, settings: Settings, application: Application, ordinal: int, avro: LazyAvro | None = None
+        self, settings: Settings, application: Application, ordinal: int, read_avro: ReadAvro | None = None
     ) -> None:
         self.owner = owner_name(ordinal)
         self._settings = settings
