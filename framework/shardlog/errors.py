@@ -99,8 +99,8 @@ class InputTruncated(ConfigurationError):
         super().__init__(
             f"shard {shard}: input {input!r} is to be read from offset {start}, and begins at {earliest}: the records "
             f"of {start} to {earliest - 1}, as far as there were any, are gone, and no command of them was applied. "
-            "Nothing is skipped by itself. Find out what they were, and keep records for longer than executors may be away "
-            f"(retention.ms); to go on behind the gap: shardlog admin accept-input {input} --shard {shard} "
+            "Nothing is skipped by itself. Find out what they were, and keep records for longer than executors may be "
+            f"away (retention.ms); to go on behind the gap: shardlog admin accept-input {input} --shard {shard} "
             f"--from {earliest}"
         )
         self.input = input
