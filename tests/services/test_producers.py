@@ -34,7 +34,9 @@ from tests.services.processes import ROOT
 PAGE = ROOT / "docs" / "producers.md"
 NODE = Path(__file__).with_name("producers")
 FRANZ_GO = "github.com/twmb/franz-go@v1.18.1"
-RUN_SECONDS = 240
+RUN_SECONDS = 600
+"""A first build may compile a whole library."""
+slow = pytest.mark.timeout(4 * RUN_SECONDS)
 BOTH = [f"{ledger}:alice" for ledger in LEDGERS]
 """An account of each shard."""
 TRAP = next(f"t{n}" for n in range(100) if shard_of(f"t{n}", SHARDS) == 0)
@@ -118,6 +120,7 @@ def test_python(settings: KafkaSettings, tmp_path: Path, name: str) -> None:
     were_executed_once(settings)
 
 
+@slow
 def test_java(settings: KafkaSettings, tmp_path: Path) -> None:
     program, class_path = java_and_jars()
     (tmp_path / "SendCommands.java").write_text(snippet("SendCommands.java"))
@@ -126,6 +129,7 @@ def test_java(settings: KafkaSettings, tmp_path: Path) -> None:
     were_executed_once(settings)
 
 
+@slow
 def test_node(settings: KafkaSettings, tmp_path: Path) -> None:
     node, npm = must_have("node", "nodejs"), must_have("npm", "npm")
     for name in ("package.json", "package-lock.json"):
@@ -137,6 +141,7 @@ def test_node(settings: KafkaSettings, tmp_path: Path) -> None:
     were_executed_once(settings)
 
 
+@slow
 def test_go(settings: KafkaSettings, tmp_path: Path) -> None:
     go = must_have("go", "golang-go")
     (tmp_path / "main.go").write_text(snippet("main.go"))
@@ -161,6 +166,7 @@ def test_the_envelope_of_the_page_is_one(settings: KafkaSettings) -> None:
 
 
 # -- clients that the page does not show -----------------------------------------------------------
+@slow
 def test_kafkas_own_console_producer(settings: KafkaSettings, tmp_path: Path) -> None:
     program, class_path = java_and_jars()
     lines = [

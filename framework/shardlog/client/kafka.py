@@ -109,7 +109,8 @@ class KafkaCommands:
                 give_up = give_up or time.monotonic() + self._settings.request_timeout_ms / 1000
                 if not isinstance(error, BufferError) or time.monotonic() > give_up:
                     doing = f"a command to topic {self._topic}"
-                    raise our_error(error, self._settings, doing, self._faults) from error
+                    cause = KafkaError(KafkaError._QUEUE_FULL) if isinstance(error, BufferError) else error
+                    raise our_error(cause, self._settings, doing, self._faults) from error
                 time.sleep(FULL_SECONDS)  # the queue is full; the thread takes reports meanwhile
             else:
                 return
