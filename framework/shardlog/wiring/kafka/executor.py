@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.adapters.kafka.command_form import ReadAvro
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.requests import Waiting
