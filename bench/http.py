@@ -27,8 +27,9 @@ from typing import NamedTuple
 from bench.report import report
 from bench.shard import percentile
 from bench.workload import records
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.wiring.serving import Listening, serve
-from shardlog.wiring.settings import ApplicationSettings, GatewaySettings, JournalSettings, Settings
+from shardlog.wiring.settings import ApplicationSettings, JournalSettings, Settings
 
 WARM_UP_SECONDS = 1.0
 SINGLE_PER_S_MAX = 12_000

@@ -25,10 +25,9 @@ from shardlog.gateway.problems import Answer, RequestRefused, as_answer, problem
 from shardlog.gateway.projections import ProjectionRoutes
 from shardlog.gateway.rate import RequestRate
 from shardlog.gateway.reads import StreamRoute
+from shardlog.gateway.settings import GatewaySettings
 
-RECEIVE_MS = 30_000
-ANSWER_MS = 30_000
-"""How long a single command may wait for its outcome before it is answered `outcome_unknown`."""
+DEFAULTS = GatewaySettings()
 UNCOUNTED = ("/health/", "/metrics")
 """Paths that are answered whatever the rate is: those who watch need them most when there is too much of all else."""
 log = logging.getLogger("shardlog.gateway")
@@ -39,9 +38,8 @@ class Gateway:
 
     tables: None where no projections are kept. hosts: values of the `host` header that are served, without port; None
     for any. A server that only listens on this host names its own, so that a page in a browser cannot reach it under a
-    name of its own (DNS rebinding). requests_per_s_max: 0 for no limit; health and metrics are always answered.
-    receive_deadline_ms: how long the body of a single command may take to arrive. metrics: what `GET /metrics` answers;
-    None where there is no such route.
+    name of its own (DNS rebinding). settings: of their limits; health and metrics are answered beyond the rate.
+    metrics: what `GET /metrics` answers; None where there is no such route.
     """
 
     def __init__(
@@ -50,21 +48,22 @@ class Gateway:
         tables: Tables | None,
         limits: Limits,
         hosts: Collection[str] | None = None,
+        settings: GatewaySettings = DEFAULTS,
         *,
-        requests_per_s_max: int = 0,
-        receive_deadline_ms: int = RECEIVE_MS,
         metrics: Callable[[], Answer] | None = None,
     ) -> None:
         sink = LoopSink(asyncio.get_running_loop())
         self._hosts = hosts
         self._known_hosts: set[bytes] = set()
         self._health = HealthRoutes(engine)
-        self._rate = RequestRate(requests_per_s_max) if requests_per_s_max else None
-        self._batches = BatchRoute(engine, limits)
-        self._command = CommandRoute(engine, sink, limits.command_bytes_max, receive_deadline_ms, ANSWER_MS)
+        self._rate = RequestRate(settings.requests_per_s_max) if settings.requests_per_s_max else None
+        self._batches = BatchRoute(engine, limits, settings)
+        self._command = CommandRoute(engine, sink, limits.command_bytes_max, settings)
         routes = [
             Route("/v1/streams/{category}/{id}/{command}", self._command, methods=["POST"]),
-            Route("/v1/streams/{category}/{id}", StreamRoute(engine, sink, ANSWER_MS), methods=["GET"]),
+            Route(
+                "/v1/streams/{category}/{id}", StreamRoute(engine, sink, settings.answer_deadline_ms), methods=["GET"]
+            ),
             Route("/v1/commands", self._batches, methods=["POST"]),
             Route("/health/live", self._health.live),
             Route("/health/ready", self._health.ready),

@@ -21,16 +21,11 @@ from shardlog.gateway.answers import of_line
 from shardlog.gateway.commands import CHANNEL, fresh_command_id
 from shardlog.gateway.engine import Engine
 from shardlog.gateway.lines import Line, LineSplitter
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.journal.records import Count
 from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
 
 MEDIA_TYPES = (b"application/x-ndjson", b"application/ndjson", b"application/jsonl")
-WAITING_LINES_MAX = 2_000
-"""Lines of one batch that are handed in and not yet answered."""
-WAITING_BYTES_MAX = 4_194_304
-"""Bytes of these lines."""
-ANSWER_BYTES_MAX = 16_777_216
-"""Bytes of answers that the client has not read; then its lines are not read either."""
 LINE_OVERHEAD_BYTES = 4_096
 """What a line holds beside its command: address, ids, names."""
 
@@ -65,15 +60,16 @@ _decode = msgspec.json.Decoder(CommandLine).decode
 class BatchRoute:
     """Serves batches, and ends them where the process drains."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Limits, settings: GatewaySettings) -> None:
         self._engine = engine
         self._limits = limits
+        self._settings = settings
         self._under_way: set[_Batch] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises RequestRefused for one of another media type."""
         heads.check_media_type(heads.read_head(scope["headers"]), MEDIA_TYPES)
-        batch = _Batch(self._engine, self._limits)
+        batch = _Batch(self._engine, self._limits, self._settings)
         self._under_way.add(batch)
         try:
             await batch.run(receive, send)
@@ -89,9 +85,10 @@ class BatchRoute:
 class _Batch:
     """One request. It is the sink of its own lines: a frame's answers are one wake-up of the event loop."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Limits, settings: GatewaySettings) -> None:
         self._engine = engine
         self._limits = limits
+        self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._lines = LineSplitter(limits.command_bytes_max + LINE_OVERHEAD_BYTES)
         self._slots: deque[_Slot] = deque()
@@ -179,10 +176,11 @@ class _Batch:
         self._flush()
 
     def _is_full(self) -> bool:
+        settings = self._settings
         return (
-            len(self._slots) >= WAITING_LINES_MAX
-            or self._waiting_bytes >= WAITING_BYTES_MAX
-            or len(self._answers) >= ANSWER_BYTES_MAX
+            len(self._slots) >= settings.batch_lines_max
+            or self._waiting_bytes >= settings.batch_lines_bytes_max
+            or len(self._answers) >= settings.batch_answers_bytes_max
         )
 
     def _refuse_the_rest(self) -> None:

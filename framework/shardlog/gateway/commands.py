@@ -16,6 +16,7 @@ from shardlog.gateway import heads
 from shardlog.gateway.answers import of_command, respond
 from shardlog.gateway.bodies import ClientGone, check_json, read_body
 from shardlog.gateway.engine import Engine
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.ids import uuid7
 from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
 
@@ -29,17 +30,14 @@ def fresh_command_id() -> str:
 
 
 class CommandRoute:
-    """Reads a command, hands it in, answers what came of it.
+    """Reads a command, hands it in, answers what came of it. settings: of the deadlines of body and outcome."""
 
-    receive_ms: how long its body may take to arrive. answer_ms: how long the outcome may take.
-    """
-
-    def __init__(self, engine: Engine, sink: LoopSink, bytes_max: int, receive_ms: int, answer_ms: int) -> None:
+    def __init__(self, engine: Engine, sink: LoopSink, bytes_max: int, settings: GatewaySettings) -> None:
         self._engine = engine
         self._sink = sink
         self._bytes_max = bytes_max
-        self._receive_ms = receive_ms
-        self._answer_ms = answer_ms
+        self._receive_ms = settings.receive_deadline_ms
+        self._answer_ms = settings.answer_deadline_ms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises RequestRefused for one that cannot be read, or whose body is no JSON."""

@@ -4,29 +4,19 @@ an answer."""
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from msgspec.structs import replace
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shardlog.gateway.problems import Problem, as_answer, problem
-
-HEAD_BYTES_MAX = 32_768
-"""Bytes of a request's line and headers that are waited for; the parser below has no bound of its own."""
-
-
-class ConnectionLimits(NamedTuple):
-    """connections_max: at once. head_deadline_ms: how long a head may take to arrive, from its first byte on; for the
-    first one of a connection, from when it was made."""
-
-    connections_max: int
-    head_deadline_ms: int
+from shardlog.gateway.settings import GatewaySettings
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. limits: of the server's subclass."""
+    """One connection. settings: of the server's subclass. The parser below has no bounds of its own."""
 
-    limits: ConnectionLimits
+    settings: GatewaySettings
     _joining: _JoiningTransport
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -39,8 +29,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Write through a transport that joins heads to bodies; refuse a connection too many."""
         self._joining = _JoiningTransport(cast("asyncio.Transport", transport))  # uvloop's is no subclass
         super().connection_made(self._joining)
-        if len(self.connections) > self.limits.connections_max:
-            why = f"{self.limits.connections_max} connections are open (connections_max)"
+        if len(self.connections) > self.settings.connections_max:
+            why = f"{self.settings.connections_max} connections are open (connections_max)"
             text = f"{why}: close some, or try again later; nothing was done"
             self._refuse(replace(problem(503, "unavailable", text), retry_after_ms=1_000))
         else:
@@ -58,8 +48,9 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                text = f"line and headers take more than {HEAD_BYTES_MAX} bytes: send shorter ones"
+            most = self.settings.head_bytes_max
+            if self._head_bytes > most:
+                text = f"line and headers take more than {most} bytes (head_bytes_max): send shorter ones"
                 self._refuse(problem(431, "head_too_large", text))
                 return
         if self._is_in_head or self.cycle is None or self.cycle.response_complete:
@@ -84,7 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self.limits.head_deadline_ms / 1000, self._head_is_late)
+            self._deadline = self.loop.call_later(self.settings.receive_deadline_ms / 1000, self._head_is_late)
 
     def _head_has_come(self) -> None:
         if self._deadline is not None:
@@ -100,7 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif not self._is_in_head:
             self.transport.close()
         else:
-            text = f"no whole head of a request within {self.limits.head_deadline_ms} ms (receive_deadline_ms)"
+            text = f"no whole head of a request within {self.settings.receive_deadline_ms} ms (receive_deadline_ms)"
             self._refuse(problem(408, "request_timeout", f"{text}: nothing was done"))
 
     def _refuse(self, refusal: Problem) -> None:
@@ -112,9 +103,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def limited(limits: ConnectionLimits) -> type[HttpProtocol]:
+def limited(settings: GatewaySettings) -> type[HttpProtocol]:
     """The protocol of a server with these limits, as uvicorn wants it: a class."""
-    return type("LimitedHttpProtocol", (HttpProtocol,), {"limits": limits})
+    return type("LimitedHttpProtocol", (HttpProtocol,), {"settings": settings})
 
 
 class _JoiningTransport(asyncio.Transport):

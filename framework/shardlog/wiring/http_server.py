@@ -11,16 +11,14 @@ import uvicorn
 
 from shardlog.executor.limits import Limits
 from shardlog.gateway.app import Gateway
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.exposing import metrics_answer
-from shardlog.wiring.http_protocol import ConnectionLimits, limited
-from shardlog.wiring.settings import GatewaySettings
+from shardlog.wiring.http_protocol import limited
 
 DRAIN_DEADLINE_MS = 30_000
 GATEWAY = GatewaySettings()
-KEEP_ALIVE_SECONDS = 60
-"""How long a connection may stay without a request."""
 BACKLOG = 1_024
 """Connections that wait to be accepted."""
 
@@ -48,12 +46,10 @@ class HttpServer:
             self._tables,
             limits,
             hosts,
-            requests_per_s_max=settings.requests_per_s_max,
-            receive_deadline_ms=settings.receive_deadline_ms,
+            settings,
             metrics=metrics_answer(engine.figures) if has_metrics else None,
         )
-        connections = ConnectionLimits(settings.connections_max, settings.receive_deadline_ms)
-        self._server = _Server(self._gateway, drain_deadline_ms, connections)
+        self._server = _Server(self._gateway, drain_deadline_ms, settings)
 
     async def run(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve until `end`. announce: called once requests are taken."""
@@ -75,11 +71,11 @@ class _Server(uvicorn.Server):
 
     announce: Callable[[], None]
 
-    def __init__(self, gateway: Gateway, drain_deadline_ms: int, limits: ConnectionLimits) -> None:
+    def __init__(self, gateway: Gateway, drain_deadline_ms: int, settings: GatewaySettings) -> None:
         super().__init__(
             uvicorn.Config(
                 gateway,
-                http=limited(limits),
+                http=limited(settings),
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -87,7 +83,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_keep_alive=settings.keep_alive_ms // 1000,
                 timeout_graceful_shutdown=-(-drain_deadline_ms // 1000),
             )
         )

@@ -10,6 +10,7 @@ import msgspec
 
 from shardlog.executor.limits import Duration
 from shardlog.executor.limits import Limits as ExecutorLimits
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.projector.worker import Limits as ProjectorLimits
 from shardlog.ranges import check_ranges
 from shardlog.relay.limits import RelayLimits
@@ -56,27 +57,6 @@ class RecoverySettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ConfigurationError."""
         check_ranges(self, "recovery")
-
-
-class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where HTTP is served."""
-
-    host: Name = "127.0.0.1"
-    """The address to listen at."""
-    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8420
-    """The port to listen at; 0 takes a free one."""
-    allow_remote: bool = False
-    """Whether other hosts may connect; there is no authentication."""
-    requests_per_s_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
-    """Requests that are taken in a second, from all clients together; others are answered 429. 0: no limit."""
-    connections_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
-    """Connections at once; others are answered 503 and closed."""
-    receive_deadline_ms: Duration = 30_000
-    """How long the head of a request may take to arrive, and how long the body of a single command."""
-
-    def __post_init__(self) -> None:
-        """Raises ConfigurationError."""
-        check_ranges(self, "gateway")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,12 +32,13 @@ from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Waiting
 from shardlog.gateway.app import Gateway
 from shardlog.gateway.engine import Engine
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.http_server import GATEWAY, HttpServer, loop_factory
 from shardlog.wiring.serving import LOOPBACK_HOSTS, bound
-from shardlog.wiring.settings import GatewaySettings
 
 BYTES_MAX = 2_000
+IMPATIENT = GatewaySettings(answer_deadline_ms=20)
 JSON = {"content-type": "application/json"}
 NDJSON = {"content-type": "application/x-ndjson"}
 
@@ -169,11 +170,13 @@ class PlayedEngine(Engine):
         return self._modes
 
 
-def ask(engine: PlayedEngine, method: str, path: str, **options: Any) -> httpx.Response:
+def ask(
+    engine: PlayedEngine, method: str, path: str, *, settings: GatewaySettings = GATEWAY, **options: Any
+) -> httpx.Response:
     """One request to a gateway over this engine."""
 
     async def request() -> httpx.Response:
-        gateway = Gateway(engine, None, Limits(command_bytes_max=BYTES_MAX))
+        gateway = Gateway(engine, None, Limits(command_bytes_max=BYTES_MAX), settings=settings)
         transport = httpx.ASGITransport(gateway)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             return await client.request(method, path, **options)

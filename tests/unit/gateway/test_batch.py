@@ -16,10 +16,10 @@ from starlette.types import Message
 from shardlog import CommandAccepted, CommandUnavailable
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Request, Waiting
-from shardlog.gateway import batch
 from shardlog.gateway.batch import BatchRoute
 from shardlog.gateway.lines import LineSplitter
-from tests.unit.gateway.served import BYTES_MAX, NDJSON, PlayedEngine
+from shardlog.gateway.settings import GatewaySettings
+from tests.unit.gateway.served import BYTES_MAX, GATEWAY, NDJSON, PlayedEngine
 
 
 def line(id: str, command: str = "add", payload: object = None, **fields: object) -> bytes:
@@ -120,7 +120,7 @@ def test_the_last_line_needs_no_line_end(client: httpx.Client, jar_id: str) -> N
 
 
 def test_more_lines_than_the_window_holds_are_all_answered_in_order(client: httpx.Client) -> None:
-    count = 3 * batch.WAITING_LINES_MAX
+    count = 3 * GatewaySettings().batch_lines_max
     answers = post(client, b"".join(line(f"many:{n % 97}") for n in range(count)))
     assert [answer["line"] for answer in answers] == list(range(1, count + 1))
     assert {answer["status"] for answer in answers} == {200}
@@ -158,13 +158,13 @@ def test_answers_come_while_the_batch_is_still_being_sent(client: httpx.Client, 
 class Played:
     """A batch whose client and engine are a test's, on one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: GatewaySettings = GATEWAY) -> None:
         self.taken: list[Request] = []
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
         self.sent = b""
         self.may_send = asyncio.Event()
         self.may_send.set()
-        self.route = BatchRoute(PlayedEngine(self._take), Limits(command_bytes_max=BYTES_MAX))
+        self.route = BatchRoute(PlayedEngine(self._take), Limits(command_bytes_max=BYTES_MAX), settings)
         scope = {"type": "http", "headers": [(b"content-type", b"application/x-ndjson")]}
         self.task = asyncio.create_task(self.route(scope, self.incoming.get, self._send))
 
@@ -210,11 +210,11 @@ def test_a_line_that_waits_holds_back_the_answers_behind_it() -> None:
     asyncio.run(play())
 
 
-def test_no_more_lines_are_taken_than_the_window_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "WAITING_LINES_MAX", 5)
+def test_no_more_lines_are_taken_than_the_window_holds() -> None:
+    settings = GatewaySettings(batch_lines_max=5)
 
     async def play() -> None:
-        played = Played()
+        played = Played(settings)
         played.send(lines(12), more=False)
         await played.settled()
         assert len(played.taken) == 5
@@ -230,11 +230,11 @@ def test_no_more_lines_are_taken_than_the_window_holds(monkeypatch: pytest.Monke
     asyncio.run(play())
 
 
-def test_the_window_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "WAITING_BYTES_MAX", 2 * len(lines(1)))
+def test_the_window_is_bounded_in_bytes_too() -> None:
+    settings = GatewaySettings(batch_lines_bytes_max=2 * len(lines(1)))
 
     async def play() -> None:
-        played = Played()
+        played = Played(settings)
         played.send(lines(6), more=False)
         await played.settled()
         assert len(played.taken) in (2, 3)
@@ -246,11 +246,11 @@ def test_the_window_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> 
     asyncio.run(play())
 
 
-def test_a_client_that_reads_no_answers_is_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "ANSWER_BYTES_MAX", 200)
+def test_a_client_that_reads_no_answers_is_read_no_further() -> None:
+    settings = GatewaySettings(batch_answers_bytes_max=200)
 
     async def play() -> None:
-        played = Played()
+        played = Played(settings)
         played.may_send.clear()
         played.send(lines(1))
         await played.settled()
@@ -285,13 +285,11 @@ def test_a_client_that_goes_away_ends_its_batch() -> None:
     asyncio.run(play())
 
 
-def test_draining_answers_what_was_taken_and_says_from_which_line_on_nothing_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(batch, "WAITING_LINES_MAX", 4)
+def test_draining_answers_what_was_taken_and_says_from_which_line_on_nothing_was() -> None:
+    settings = GatewaySettings(batch_lines_max=4)
 
     async def play() -> list[dict[str, Any]]:
-        played = Played()
+        played = Played(settings)
         played.send(b"\n" + lines(9))
         await played.settled()
         played.route.drain()

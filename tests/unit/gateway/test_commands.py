@@ -15,7 +15,7 @@ from shardlog.gateway import commands
 from shardlog.gateway.problems import STATUS, of_outcome
 from shardlog.ids import uuid7
 from shardlog.wiring.embedded import Embedded
-from tests.unit.gateway.served import BYTES_MAX, JSON, PlayedEngine, ask, jar
+from tests.unit.gateway.served import BYTES_MAX, IMPATIENT, JSON, PlayedEngine, ask, jar
 
 
 def send(
@@ -216,9 +216,8 @@ def test_an_unknown_outcome_is_a_gateway_timeout() -> None:
     refused(ask(engine, "POST", "/v1/streams/jar/a/add", json={}), 504, "outcome_unknown")
 
 
-def test_a_command_without_outcome_in_time_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardlog.gateway.app.ANSWER_MS", 20)
-    response = ask(PlayedEngine(lambda _: None), "POST", "/v1/streams/jar/a/add", json={})
+def test_a_command_without_outcome_in_time_is_answered() -> None:
+    response = ask(PlayedEngine(lambda _: None), "POST", "/v1/streams/jar/a/add", json={}, settings=IMPATIENT)
     refused(response, 504, "outcome_unknown")
 
 

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from shardlog.wiring.http_protocol import HEAD_BYTES_MAX, _JoiningTransport
+from shardlog.gateway.settings import GatewaySettings
+from shardlog.wiring.http_protocol import _JoiningTransport
+
+HEAD_BYTES_MAX = GatewaySettings().head_bytes_max
 
 REQUEST = b'POST /v1/streams/jar/%s/add HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{"beans":1}'  # noqa: E501
 

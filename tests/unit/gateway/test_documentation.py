@@ -9,8 +9,8 @@ import pytest
 
 from shardlog.gateway import batch, heads, projections
 from shardlog.gateway.problems import STATUS
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.wiring import http_protocol
-from shardlog.wiring.http_protocol import HEAD_BYTES_MAX
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text()
 GATEWAY = Path(heads.__file__).parent
@@ -41,11 +41,11 @@ def test_every_field_of_a_line_is_listed() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     for text in (
-        f"{batch.WAITING_LINES_MAX:,} lines",
+        f"{GatewaySettings().batch_lines_max:,} lines",
         f"1 to {projections.ROWS_MAX:,}",
         f"1 to {projections.WAIT_MAX_MS:,}",
     ):
         assert text in PAGE
-    assert f"{batch.WAITING_BYTES_MAX >> 20} MiB" in PAGE
-    assert f"{batch.ANSWER_BYTES_MAX >> 20} MiB" in PAGE
-    assert f"{HEAD_BYTES_MAX >> 10} KiB" in PAGE
+    assert f"{GatewaySettings().batch_lines_bytes_max >> 20} MiB" in PAGE
+    assert f"{GatewaySettings().batch_answers_bytes_max >> 20} MiB" in PAGE
+    assert f"{GatewaySettings().head_bytes_max >> 10} KiB" in PAGE

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shardlog.wiring.settings import GatewaySettings
+from shardlog.gateway.settings import GatewaySettings
 from tests.unit.gateway.served import JSON, serving
 from tests.unit.gateway.test_connections import REQUEST, read_all
 

@@ -12,7 +12,7 @@ from shardlog import CommandUnavailable
 from shardlog.executor.limits import Limits
 from shardlog.gateway.app import Gateway
 from shardlog.wiring.embedded import Embedded
-from tests.unit.gateway.served import PlayedEngine, ask, serving
+from tests.unit.gateway.served import IMPATIENT, PlayedEngine, ask, serving
 
 
 def add(client: httpx.Client, id: str, beans: int = 1) -> str:
@@ -58,9 +58,11 @@ def test_a_shard_that_is_not_served_cannot_be_read() -> None:
     assert problem(ask(engine, "GET", "/v1/streams/jar/a")) == (503, "unavailable")
 
 
-def test_a_read_without_an_answer_in_time_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardlog.gateway.app.ANSWER_MS", 20)
-    assert problem(ask(PlayedEngine(lambda _: None), "GET", "/v1/streams/jar/a")) == (503, "unavailable")
+def test_a_read_without_an_answer_in_time_is_answered() -> None:
+    assert problem(ask(PlayedEngine(lambda _: None), "GET", "/v1/streams/jar/a", settings=IMPATIENT)) == (
+        503,
+        "unavailable",
+    )
 
 
 # -- projections -------------------------------------------------------------------------------------------------------
