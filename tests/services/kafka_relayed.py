@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.output_topics import output_topics
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
+from shardlog.ports.inputs import Input
 from shardlog.relay.limits import PublisherLimits, RelayLimits
 from shardlog.wiring.kafka_relaying import KafkaRelay
 from tests.unit.executor.ledger import ledger
@@ -64,14 +65,15 @@ class RelayedJournal:
             end = reader.position
             wait_until(lambda: self.journal.offsets(reader.shard)[1] >= end, "what was written landed")  # noqa: B023
 
-    def relay(self, **limits: Any) -> KafkaRelay:
+    def relay(self, inputs: Sequence[Input] = (), journal_id: str = JOURNAL, **limits: Any) -> KafkaRelay:
         """A relay in this process, for reading on fast after an error."""
         return KafkaRelay(
             self.settings,
             self.journal,
-            JOURNAL,
+            journal_id,
             self.shards,
             self.application,
+            inputs,
             publisher_limits=PublisherLimits(retry_ms=20, checkpoint_ms=50, **limits),
             relay_limits=RelayLimits(retry_ms=20, checkpoint_ms=20),
         )
