@@ -36,7 +36,7 @@ class TestKafkaOutputs(OutputsContract):
     def test_a_topic_that_is_not_there_is_named(self) -> None:
         outputs = KafkaOutputs(self.journal.settings, transaction_timeout_ms=2_000)
         outputs.begin()
-        with pytest.raises(ConfigurationError, match="there is no such (topic|partition)"):
+        with pytest.raises(ConfigurationError, match="there is no such"):
             outputs.write([reply(1, partition=99)], [checkpoint(7)])
         assert outputs.begin() == {}
         outputs.write([reply(2)], [checkpoint(8)])

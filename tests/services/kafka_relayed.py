@@ -90,11 +90,16 @@ class RelayedJournal:
         )
 
     def seen(self, topic: str, isolation: str = "read_committed") -> list[Seen]:
-        """All that a consumer sees of a topic that is at rest, by partition in the order of offsets."""
-        config = consumer_config(self.settings) | {"isolation.level": isolation}
-        consumer = Consumer(config)
+        """All that a consumer sees of a topic that is at rest, by partition in the order of offsets.
+
+        A transaction counts a moment after its commit has returned, so it is read to where the topic ends by then.
+        """
+        asking = Consumer(consumer_config(self.settings))
+        partitions = range(len(asking.list_topics(topic, 10).topics[topic].partitions))
+        ends = [asking.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions]
+        asking.close()
+        consumer = Consumer(consumer_config(self.settings) | {"isolation.level": isolation})
         found: list[Seen] = []
-        partitions = range(len(consumer.list_topics(topic, 10).topics[topic].partitions))
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         ended: set[int] = set()
         give_up = time.monotonic() + WAIT_SECONDS
@@ -110,7 +115,8 @@ class RelayedJournal:
                 found.append(Seen(partition, offset, message.key(), message.value(), headers))
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                ended.add(partition)
+                if offset >= ends[partition]:
+                    ended.add(partition)
         consumer.close()
         return sorted(found)
 
