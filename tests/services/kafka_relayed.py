@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
 from shardlog.adapters.kafka.commands import command_topics
@@ -96,7 +96,7 @@ class RelayedJournal:
         """
         asking = Consumer(consumer_config(self.settings))
         partitions = range(len(asking.list_topics(topic, 10).topics[topic].partitions))
-        ends = [asking.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions]
+        ends = [_end(asking, TopicPartition(topic, number)) for number in partitions]
         asking.close()
         consumer = Consumer(consumer_config(self.settings) | {"isolation.level": isolation})
         found: list[Seen] = []
@@ -122,6 +122,17 @@ class RelayedJournal:
 
     def close(self) -> None:
         self.journal.close()
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """Where it ends now; a topic that was made a moment ago may have no leader yet."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=10)[1]
+        except KafkaException:
+            if time.monotonic() > give_up:
+                raise
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
