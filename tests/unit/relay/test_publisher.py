@@ -51,7 +51,7 @@ class World:
         return self.ms
 
     def publisher(
-        self, originals: Originals | None = None, events: EventForm | None = None, **limits: Any
+        self, originals: Originals | None = None, events: EventForm = JSON_EVENTS, **limits: Any
     ) -> Publisher:
         publishing = Publishing(ledger, "bank", events)
         return Publisher(
