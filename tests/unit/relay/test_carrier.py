@@ -12,6 +12,7 @@ from shardlog.errors import Diverged, InputChanged, OutputsFailed
 from shardlog.executor.requests import decode_record
 from shardlog.executor.sends import Arrival, arrival
 from shardlog.journal.records import Forwarded
+from shardlog.ports.carriage import Delivered
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.sends import At
 from shardlog.relay.carrier import Carrier
@@ -109,6 +110,36 @@ def test_the_checkpoint_stays_before_what_is_not_delivered() -> None:
     run(carrier)
     carrier.step()
     assert world.topics.sends[0].next == 3
+
+
+class Late(MemoryCarriage):
+    """What becomes of sends is told when the test says so."""
+
+    def __init__(self, topics: MemoryTopics) -> None:
+        super().__init__(topics)
+        self.told: list[Delivered] = []
+
+    def send(self, target: int, key: bytes, record: bytes, delivered: Delivered) -> None:
+        self.told.append(delivered)
+
+
+def test_what_an_abandoned_producer_reports_does_not_count() -> None:
+    world = World()
+    late = Late(world.topics)
+    carrier = Carrier(world.journal, JOURNAL, SHARDS, ledger, late, lambda: world.ms, limits=LIMITS)
+    world.frame(0, 1, 1)
+    carrier.step()
+    late.told[0](OutputsFailed("lost"))
+    carrier.step()  # begins again: both are sent anew
+    assert len(late.told) == 4
+    late.told[1](None)  # the second one of before landed, where the target has a gap
+    carrier.step()
+    carrier.step()
+    assert world.topics.sends[0].next == 1
+    late.told[2](None)
+    late.told[3](None)
+    carrier.step()
+    assert world.topics.sends[0].next == 2
 
 
 def test_a_record_is_keyed_by_the_routing_key_of_its_stream() -> None:
