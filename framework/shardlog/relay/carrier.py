@@ -154,8 +154,7 @@ class Carrier:
                 continue  # of a producer that was abandoned
             if error is not None:
                 self._attempts.failed(CARRIAGE, error, self._limits.retry_ms)
-                self._generation += 1  # what follows it may be durable, and does not count
-                return False
+                return False  # what follows it may be durable, and does not count
             if at is not None:
                 self._delivered.setdefault(target, {})[source] = at
                 self.carried += 1
