@@ -27,7 +27,13 @@ def begun(settings: Path | None) -> tuple[Loaded, Application]:
         import confluent_kafka  # noqa: F401  # asked for here, so that its absence is said in words
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"a journal on Kafka needs {error.name}: pip install 'shardlog[kafka]'") from error
-    return load_with_application(settings)
+    loaded, application = load_with_application(settings)
+    if not loaded.settings.kafka.bootstrap_servers:
+        raise ConfigurationError(
+            "kafka setting bootstrap_servers is empty, so there is no journal on Kafka to work on: name some brokers as "
+            "host:port. One in a directory is served by `shardlog dev`"
+        )
+    return loaded, application
 
 
 def say_serving(role: str, **where: object) -> None:
