@@ -181,7 +181,7 @@ def test_a_record_of_a_newer_format_stops_its_shard_and_no_other(place: Place, k
     with place.serving("executor", "--ordinal", "0") as executor:
         executor.serves(0, 2, 3)
         assert executor.lines[-1]["failed"] == [1]
-        executor.logs("CRITICAL")
+        executor.logs("[critical")
         assert executor.log.count("shard 1 has stopped and waits for somebody") == 1
         assert "deploy code that reads it" in executor.log
         load.deposit(10)
