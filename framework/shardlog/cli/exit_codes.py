@@ -45,9 +45,9 @@ class ExitCode(IntEnum):
     DIFFERS = 70
     """The code at hand does not lead to the state that the journal led to."""
     TRY_LATER = 75
-    """Another process holds what is needed, or a store is not available now."""
+    """Another process holds what is needed, or a store or the brokers are not available now."""
     CONFIGURATION = 78
-    """A setting, or the application that the settings name, is wrong."""
+    """A setting, a topic, credentials, an input, or the application that the settings name, is wrong."""
     INTERRUPTED = 130
     """Ctrl-C."""
     PIPE_CLOSED = 141

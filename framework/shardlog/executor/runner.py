@@ -138,6 +138,11 @@ class Executor:
         """By shard, where it is on its way."""
         return {number: shard.mode.value for number, shard in sorted(self._shards.items())}
 
+    @property
+    def owned(self) -> dict[int, int]:
+        """By shard that is served, the epoch of its claim."""
+        return {number: shard.owned_epoch for number, shard in sorted(self._shards.items()) if shard.owned_epoch}
+
     def snapshots(self) -> list[Callable[[], Future[SnapshotKey]]]:
         """What asks each shard for a snapshot. From any thread."""
         return [shard.snapshot for shard in self._shards.values()]

@@ -30,6 +30,11 @@ def begun(settings: Path | None) -> tuple[Loaded, Application]:
         raise ConfigurationError(f"a journal on Kafka needs {error.name}: pip install 'shardlog[kafka]'") from error
     loaded, application = load_with_application(settings)
     configure_logging(loaded.settings.logging, sys.stderr, secrets_of(loaded.settings))
+    if not loaded.settings.kafka.bootstrap_servers:
+        raise ConfigurationError(
+            "kafka setting bootstrap_servers is empty, so there is no journal on Kafka to work on: name some brokers, "
+            "as host:port. One in a directory is served by `shardlog dev`"
+        )
     return loaded, application
 
 

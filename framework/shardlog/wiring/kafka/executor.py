@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ from shardlog.wiring.kafka.owned_shards import OwnedShards
 from shardlog.wiring.settings import Settings
 from shardlog.wiring.snapshots_read import FOLDER
 from shardlog.wiring.snapshotting import ProcessSnapshots
+from shardlog.wiring.validating import Started, validate_start
 
 TICK_SECONDS = 0.05
 """How soon it is noticed that a shard serves, or has stopped; assignments are looked at less often."""
@@ -99,6 +100,7 @@ class ExecutorProcess:
         assignments = until_there(
             lambda: Assignments(log.control, log.meta, self.owner, settings.ownership.executors), self._stop
         )
+        self._validate(log, assignments.mine)
         executor = self.executor = Executor({})
         closing.callback(executor.stop)
         executor.start(serve_within_s=settings.recovery.serve_within_ms / 1000)
@@ -115,6 +117,21 @@ class ExecutorProcess:
         finally:
             shards.end(settings.recovery.drain_deadline_ms / 1000)
             announcer.tell({}, alive=())
+
+    def _validate(self, log: OpenLog, mine: Collection[int]) -> None:
+        """Compare with the snapshots that are here, of the shards assigned at the start. Raises ReplayDiffers."""
+        when = self._settings.recovery.validate_on_start
+        if when != "never":
+            started = Started(
+                self._settings.directory,
+                log.meta,
+                log.journal,
+                self._application,
+                self._build,
+                self._settings.kafka,
+                mine,
+            )
+            until_there(lambda: validate_start(started, when), self._stop)
 
     def _supervise(
         self,
