@@ -168,7 +168,7 @@ def test_each_end_has_its_code(raised: BaseException, code: ExitCode, failing: l
 def test_every_error_of_the_journal_is_damage_or_says_otherwise() -> None:
     journal_errors = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, errors.JournalError)]
     others = {e.__name__ for e in journal_errors if exit_code_of(e.__new__(e)) != ExitCode.DAMAGED}
-    assert others == {"AppendFailed", "ReplayDiffers", "ReplayFailed"}
+    assert others == {"AppendFailed", "JournalUnavailable", "ReplayDiffers", "ReplayFailed"}
 
 
 def test_an_error_without_a_code_of_its_own_has_failed() -> None:
