@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from threading import Event as StopEvent
 from typing import NamedTuple, cast
 
-from shardlog.errors import ConfigurationError, JournalError, ShardlogError, UnknownFormat
+from shardlog.errors import ConfigurationError, JournalError, JournalUnavailable, ShardlogError, UnknownFormat
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
@@ -190,6 +190,8 @@ class Projector:
             check(self._source, group[0].name, checkpoints, ends)
             records = self._records(checkpoints, ends)
             passed = pass_over(self._source, checkpoints, records)
+        except JournalUnavailable:
+            raise  # it may pass: the next step tries again
         except JournalError as error:
             for worker in group:
                 worker.stopped = error
