@@ -87,7 +87,7 @@ class KafkaInput(Input):
         Raises InputTruncated, InputChanged, ConfigurationError and JournalUnavailable.
         """
         if self._problem is not None:
-            raise self._problem
+            raise self._problem.with_traceback(None)  # the same one again and again
         arrivals = self._arrivals.get(shard)
         return (arrivals or self._opened(shard)).take(start, limit)
 

@@ -14,6 +14,7 @@ from shardlog.cli.printing import say_json
 
 if TYPE_CHECKING:
     from shardlog.model.application import Application
+    from shardlog.wiring.kafka.avro import LazyAvro
     from shardlog.wiring.settings import Loaded
 
 
@@ -35,6 +36,13 @@ def begun(settings: Path | None) -> tuple[Loaded, Application]:
             "as host:port. One in a directory is served by `shardlog dev`"
         )
     return loaded, application
+
+
+def avro_of(loaded: Loaded, application: Application) -> LazyAvro:
+    """What reads and writes Avro; nothing is asked before the first value comes."""
+    from shardlog.wiring.kafka.avro import LazyAvro
+
+    return LazyAvro(application, loaded.settings.schemas, loaded.folder)
 
 
 def say_serving(role: str, **where: object) -> None:

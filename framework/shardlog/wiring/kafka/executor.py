@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.adapters.kafka.command_form import ReadAvro
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.requests import Waiting
@@ -21,6 +22,7 @@ from shardlog.ownership.announcing import Announcer
 from shardlog.ownership.assignments import Assignments
 from shardlog.ownership.view import owner_name
 from shardlog.ports.inputs import Input
+from shardlog.telemetry.figures import ShardFigures
 from shardlog.wiring.build import code_digest
 from shardlog.wiring.kafka.inputs import kafka_inputs
 from shardlog.wiring.kafka.log import OpenLog, Stopped, opened, until_there
@@ -46,14 +48,17 @@ class Serving(NamedTuple):
 class ExecutorProcess:
     """Shards of a journal on Kafka, claimed and served for as long as the assignments name this owner.
 
-    ordinal: from 0; its name is `executor-ORDINAL`. Ownership is the claim in the journal: assignments only say who
-    should claim, and what is announced is a hint.
+    ordinal: from 0; its name is `executor-ORDINAL`. read_avro: reads commands in Avro; None: they are unreadable.
+    Ownership is the claim in the journal: assignments only say who should claim, and what is announced is a hint.
     """
 
-    def __init__(self, settings: Settings, application: Application, ordinal: int) -> None:
+    def __init__(
+        self, settings: Settings, application: Application, ordinal: int, read_avro: ReadAvro | None = None
+    ) -> None:
         self.owner = owner_name(ordinal)
         self._settings = settings
         self._application = application
+        self._read_avro = read_avro
         self._build = code_digest(application)
         self._world = SystemWorld()
         self._stop = threading.Event()
@@ -62,6 +67,10 @@ class ExecutorProcess:
     def stop(self) -> None:
         """Finish what was taken, release the shards, and end. From any thread, or a signal's handler."""
         self._stop.set()
+
+    def figures(self) -> list[ShardFigures]:
+        """What its shards show of themselves to metrics. From any thread."""
+        return [] if self.executor is None else self.executor.figures()
 
     def submit(self, shard: int, waiting: Waiting) -> None:
         """Hand a command or a read to a shard of this process. Raises KeyError for one that is not served here."""
@@ -87,7 +96,7 @@ class ExecutorProcess:
             FilesystemObjects(settings.directory / FOLDER), settings.snapshots, world, self._build
         )
         closing.callback(snapshots.close)
-        inputs = closing.enter_context(kafka_inputs(settings, log, self._stop))
+        inputs = closing.enter_context(kafka_inputs(settings, log, self._stop, self._read_avro))
         assignments = until_there(
             lambda: Assignments(log.control, log.meta, self.owner, settings.ownership.executors), self._stop
         )

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from shardlog.adapters.kafka.command_form import ReadAvro
 from shardlog.adapters.kafka.commands import KafkaInput, input_name
 from shardlog.adapters.kafka.topics import KafkaTopics
 from shardlog.ownership.view import look
@@ -15,7 +16,9 @@ from shardlog.wiring.settings import Settings
 
 
 @contextmanager
-def kafka_inputs(settings: Settings, opened_log: OpenLog, stop: threading.Event) -> Iterator[list[KafkaInput]]:
+def kafka_inputs(
+    settings: Settings, opened_log: OpenLog, stop: threading.Event, read_avro: ReadAvro | None
+) -> Iterator[list[KafkaInput]]:
     """Both topics, with the gaps that an operator accepted; closed at the end.
 
     While no broker answers it is tried again. Raises ConfigurationError for a topic that is missing or wrong, Stopped.
@@ -27,7 +30,7 @@ def kafka_inputs(settings: Settings, opened_log: OpenLog, stop: threading.Event)
     def opened(topic: str, carries_sends: bool) -> KafkaInput:
         found = accepted.get(input_name(topic, topics.id_of(topic)))
         gaps = {} if found is None else found.gaps
-        return KafkaInput(settings.kafka, topic, carries_sends=carries_sends, accepted_gaps=gaps)
+        return KafkaInput(settings.kafka, topic, carries_sends=carries_sends, read_avro=read_avro, accepted_gaps=gaps)
 
     with ExitStack() as closing:
         made: list[KafkaInput] = []
