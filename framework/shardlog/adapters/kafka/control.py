@@ -34,6 +34,8 @@ class KafkaControl(Control):
         with kafka_errors(settings, f"making a reader of {self._topic}"):
             self._consumer = Consumer(consumer_config(settings) | noting)
             self._consumer.assign([self._partition])
+            # of its own: behind a fetch that waits for news, a question on the same connection waits as long
+            self._asking = Consumer(consumer_config(settings) | noting)
 
     def read(self) -> Mapping[str, bytes]:
         with self._lock, kafka_errors(self._settings, f"reading topic {self._topic}", self._faults):
@@ -54,7 +56,9 @@ class KafkaControl(Control):
         with self._lock, kafka_errors(self._settings, doing, self._faults):
             self._check_open()
             if self._producer is None:
-                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._faults.note})
+                self._producer = Producer(
+                    producer_config(self._settings) | {"enable.idempotence": False, "error_cb": self._faults.note}
+                )  # a record that lands twice is compacted away, and a number for idempotence takes half a second
             producer = self._producer
             producer.produce(
                 self._topic, value, key, partition=0, on_delivery=lambda error, _message: reports.append(error)
@@ -75,16 +79,18 @@ class KafkaControl(Control):
             self._is_closed = True
             if self._producer is not None:
                 self._drop(self._producer)
-            threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
+            for consumer in (self._consumer, self._asking):
+                threading.Thread(target=consumer.close, name="shardlog-kafka-close", daemon=True).start()
 
     def _end(self, give_up: float) -> int:
         while True:
             wait_s = max(min(1.0, give_up - time.monotonic()), 0.05)
             try:
                 with kafka_errors(self._settings, f"asking for the end of topic {self._topic}", self._faults):
-                    bounds = self._consumer.get_watermark_offsets(self._partition, timeout=wait_s)
+                    bounds = self._asking.get_watermark_offsets(self._partition, timeout=wait_s)
             except JournalUnavailable:
-                self._take_if_any(self._consumer.poll(0))  # serves what the client knows of the reason
+                self._asking.poll(0)  # serves what the client knows of the reason
+                self._take_if_any(self._consumer.poll(0))
                 if self._faults.refusal is not None or time.monotonic() > give_up:
                     raise
             else:
