@@ -15,6 +15,7 @@ from shardlog.executor.requests import Waiting
 from shardlog.executor.shard import Mode, ShardExecutor
 from shardlog.ports.sends import At
 from shardlog.snapshots.keys import SnapshotKey
+from shardlog.telemetry.figures import ShardFigures
 
 log = logging.getLogger("shardlog.executor")
 LOOK_SECONDS = 0.1
@@ -116,6 +117,10 @@ class Executor:
         """How many records of an input are settled by acknowledged frames, over all shards."""
         return sum(shard.settled(input) for shard in self._shards.values())
 
+    def figures(self) -> list[ShardFigures]:
+        """What every shard shows of itself to metrics. From any thread, and without I/O."""
+        return [shard.figures() for _, shard in sorted(self._shards.items())]
+
     @property
     def modes(self) -> dict[int, str]:
         """By shard, where it is on its way."""
@@ -186,6 +191,6 @@ def _step(shard: ShardExecutor) -> bool:
     except ShardlogError as error:
         shard.fail_for_good(error)
     except Exception as error:  # one shard's fault must not end the thread that serves the others
-        log.exception("shard %d stopped on an unexpected error", shard.number)
+        log.exception("shard %d stopped on an unexpected error", shard.number, extra=shard.log_fields)
         shard.fail_for_good(error)
     return True

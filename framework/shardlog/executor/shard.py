@@ -24,19 +24,22 @@ from shardlog.executor.answers import Answers
 from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
 from shardlog.executor.core import ExecutorCore
+from shardlog.executor.figures import shard_figures
 from shardlog.executor.inputs import ShardInputs
 from shardlog.executor.producer import Producer
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
 from shardlog.executor.requests import Waiting
 from shardlog.executor.snapshotting import Snapshotting
-from shardlog.journal.effects import Acknowledged, Effect, Failed, Owner, Passed, ReadBack, Replay
+from shardlog.journal.effects import Acknowledged, ClaimLost, Effect, Failed, Fenced, Owner, Passed, ReadBack, Replay
 from shardlog.journal.envelope import body_of
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal
 from shardlog.ports.sends import At, SendsSource
 from shardlog.snapshots.keys import SnapshotKey
+from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import ShardFigures
 
 log = logging.getLogger("shardlog.executor")
 TRANSIENT = frozenset({JournalError, JournalUnavailable, AppendFailed})
@@ -83,6 +86,7 @@ class ShardExecutor:
         self.mode = Mode.REPLAYING
         self.error: BaseException | None = None
         self._core = core
+        self._counts = core.counts
         self._limits = core.limits
         self._journal = journal
         self._writer = writer
@@ -149,6 +153,8 @@ class ShardExecutor:
         """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
         if self.error is None:
             self.error = error
+            if self._has_served:  # before that, whoever starts it raises the error
+                log.error("shard %d stopped: %s", self.number, error, extra=self.log_fields)
         self._stop()
 
     def close(self) -> None:
@@ -175,7 +181,17 @@ class ShardExecutor:
     @property
     def frames(self) -> int:
         """How many frames were acknowledged since this started."""
-        return self._core.frames
+        return self._counts.acknowledged_frames
+
+    def figures(self) -> ShardFigures:
+        """What it shows of itself to metrics. May be called from any thread."""
+        return shard_figures(self.mode, self._core, self._writer, self._queue, self._inputs, self._snapshots)
+
+    @property
+    def log_fields(self) -> Fields:
+        """What log lines that speak of this shard carry."""
+        reader = self._writer.reader
+        return {"journal": reader.journal, "shard": self.number, "epoch": reader.epoch}
 
     def settled(self, input: str) -> int:
         """The first offset of this input that acknowledged frames do not settle."""
@@ -231,6 +247,7 @@ class ShardExecutor:
         A host whose clock is behind (rule D4) does not claim, and so takes the shard from nobody. Raises ClockBehind.
         Raises HistoryMissing where neither journal nor snapshots reach back to the beginning.
         """
+        self._counts.recovering(self._world.monotonic_ms(), self._journal.offsets(self.number)[1])
         if self._snapshots is not None and self._writer.reader.position == 0:
             self._snapshots.load(self._journal)
         try:
@@ -253,6 +270,7 @@ class ShardExecutor:
         )
         self.mode = Mode.CLAIMING
         self._deadline_ms = self._world.monotonic_ms() + self._limits.claim_deadline_ms
+        self._counts.claims_appended += 1
         self._producer.append(value, None, self._world.monotonic_ms())
         return True
 
@@ -281,6 +299,10 @@ class ShardExecutor:
         """T4: the claim is valid; inputs go on from the replayed offsets."""
         self._core.claimed(self._writer.reader.epoch, self._writer.reader.nonce, self._world.now_us())
         self._inputs.check_incarnations(self._core.state.inputs)
+        self._counts.owned(self._world.monotonic_ms())
+        log.info(
+            "shard %d: served here, from epoch %d on", self.number, self._writer.reader.epoch, extra=self.log_fields
+        )
         self._has_served = True
         self.mode = Mode.SERVING
 
@@ -314,6 +336,7 @@ class ShardExecutor:
         if draft is not None:
             frame = self._writer.frame(*draft.body())
             self._producer.append(frame.value, frame, now_ms)
+            self._counts.appended(len(frame.value), draft.commands)
         return True
 
     def _waiting_sends(self, is_shared: bool) -> Sequence[bytes]:
@@ -349,11 +372,13 @@ class ShardExecutor:
             return  # reading back is asked for by the writer's state, at each step
         if isinstance(effect, Replay):
             self._replay.apply(effect.offset, effect.body, effect.epoch, effect.seq)
+            self._counts.replayed_frames += 1
             if self._snapshots is not None:
                 self._snapshots.passed(len(effect.body))
         elif isinstance(effect, Acknowledged):
             for frame, offset in effect.frames:
-                self._producer.acknowledged()
+                appended_ms = self._producer.acknowledged()
+                self._counts.acknowledged(self._world.monotonic_ms() - appended_ms)
                 self._back_off_after.acknowledged()
                 answers = self._core.acknowledge(offset)
                 if self._snapshots is not None:
@@ -367,7 +392,14 @@ class ShardExecutor:
     # -- failure -------------------------------------------------------------------------------------------------------
     def _failed(self, effect: Effect) -> None:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
-        log.warning("shard %d: %s; pending frames: %d", self.number, self._writer.reason, self._core.pending)
+        self._counts.failed(isinstance(effect, Fenced), isinstance(effect, ClaimLost))
+        log.warning(
+            "shard %d: %s; pending frames: %d",
+            self.number,
+            self._writer.reason,
+            self._core.pending,
+            extra=self.log_fields,
+        )
         self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.failing()

@@ -41,6 +41,7 @@ from shardlog.relay.limits import RelayLimits
 from shardlog.relay.runner import Relay
 from shardlog.sharding import shard_of
 from shardlog.snapshots.settings import SnapshotSettings
+from shardlog.telemetry.samples import Figures
 from shardlog.wiring.build import code_digest
 from shardlog.wiring.loading import load_application
 from shardlog.wiring.projecting import ProjectionThread
@@ -314,6 +315,11 @@ class Embedded:
         Raises SnapshotFailed, TimeoutError, and ConfigurationError where the engine was made without snapshots.
         """
         wait_for_snapshots(self.executor.snapshots(), timeout_s)
+
+    def figures(self) -> list[Figures]:
+        """What shards, projections and relay show of themselves: a source of `shardlog.telemetry.metrics`."""
+        shown: list[Figures] = [*self.executor.figures(), *self.relay.figures()]
+        return [*shown, *self.projections.figures()] if self._projects else shown
 
     def lag(self) -> int:
         """Records that the slowest projection has still to read, over all shards."""

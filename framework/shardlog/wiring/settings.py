@@ -18,6 +18,7 @@ from shardlog.ranges import check_ranges
 from shardlog.relay.limits import PublisherLimits, RelayLimits
 from shardlog.sharding import SHARDS_MAX
 from shardlog.snapshots.settings import SnapshotSettings
+from shardlog.telemetry.settings import LoggingSettings, MetricsSettings
 
 Reference: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -98,6 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
     schemas: SchemaSettings = SchemaSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def directory(self) -> Path:
@@ -136,6 +139,8 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
     "schemas": SchemaSettings,
+    "metrics": MetricsSettings,
+    "logging": LoggingSettings,
 }
 """By name, in the order in which they are shown."""
 
