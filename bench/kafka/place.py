@@ -21,6 +21,8 @@ from shardlog.testing.services.kafka.options import BrokerOptions
 
 OPTIONS = BrokerOptions(is_for_throughput=True, heap_mb=1_000)
 FLUSH_SECONDS = 300.0
+STREAM_ID = 3
+"""Where the stream's id stands in a record that is parted at its quotation marks."""
 
 
 class Place:
@@ -56,8 +58,8 @@ class Place:
         delete_topics(self.settings.bootstrap_servers, self._names)
 
 
-def send_all(settings: KafkaSettings, topic: str, records: list[bytes]) -> None:
-    """Put records into partition 0 of a topic, in their order. Raises RuntimeError where they are not taken."""
+def send_all(settings: KafkaSettings, topic: str, records: list[bytes], keyed: bool = False) -> None:
+    """Put records into partition 0 of a topic, in their order; keyed: by the stream's id. Raises RuntimeError."""
     from confluent_kafka import Producer
 
     producer = Producer(
@@ -70,9 +72,10 @@ def send_all(settings: KafkaSettings, topic: str, records: list[bytes]) -> None:
             failed.append(error)
 
     for record in records:
+        key = record.split(b'"', STREAM_ID + 1)[STREAM_ID] if keyed else None
         while True:
             try:
-                producer.produce(topic, record, partition=0, on_delivery=delivered)
+                producer.produce(topic, record, key, partition=0, on_delivery=delivered)
             except BufferError:
                 producer.poll(0.1)
             else:

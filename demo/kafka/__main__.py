@@ -33,7 +33,8 @@ from shardlog.wiring.settings import Settings, load_settings
 
 DIRECTORY = Path("var/demo-kafka")
 EXECUTORS = 2
-OPTIONS = BrokerOptions(is_for_throughput=True, heap_mb=1_000)
+SHORT_MONTHS_MAX = 3
+"""Up to here a broker that starts fast is done before one that compiles itself fully."""
 
 
 def main() -> int:
@@ -65,7 +66,7 @@ def main() -> int:
 def _demo(console: Console, months: int, executors: int) -> int:
     began = time.monotonic()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-    with _broker(console) as bootstrap:
+    with _broker(console, BrokerOptions(is_for_throughput=months > SHORT_MONTHS_MAX, heap_mb=600)) as bootstrap:
         path = write_settings(DIRECTORY, bootstrap, executors)
         settings = load_settings(path)
         with _log(settings) as log, Roles(path, executors, months) as roles:
@@ -104,9 +105,9 @@ def _prove_published(console: Console, log: Log, settings: Settings) -> bool:
 
 
 @contextmanager
-def _broker(console: Console) -> Iterator[str]:
+def _broker(console: Console, options: BrokerOptions) -> Iterator[str]:
     """host:port,... of the brokers of SHARDLOG_KAFKA, else of one that is started for this run."""
-    context = found_kafka(OPTIONS)
+    context = found_kafka(options)
     with console.status("starting a Kafka broker"):
         bootstrap = context.__enter__()
     try:

@@ -33,6 +33,7 @@ class Watch:
         self._log = log
         self._database = database
         self._settled = [0] * log.shards
+        self._read = [0] * log.shards
         self._published: dict[int, int] = {}
         self._asking = Consumer(consumer_config(settings))
 
@@ -41,16 +42,17 @@ class Watch:
         return sum(self._end(shard) for shard in range(self._log.shards))
 
     def settled(self) -> int:
-        """How many of them the frames say to be settled: each shard's newest frame names its first that is not."""
+        """How many of them the frames say to be settled: each shard's newest record names its first that is not."""
         for shard in range(self._log.shards):
-            earliest, end = self._log.journal.offsets(shard)
-            for _, value in self._log.journal.read(shard, max(earliest, end - 1)):
-                self._settled[shard] = max(self._settled[shard], self._settled_by(value))
+            newest = b""
+            for offset, newest in self._log.journal.read(shard, self._read[shard]):
+                self._read[shard] = offset + 1
+            self._settled[shard] = max(self._settled[shard], self._settled_by(newest))
         return sum(self._settled)
 
     def frames(self) -> int:
-        """How many records the journal has."""
-        return sum(self._log.journal.offsets(shard)[1] for shard in range(self._log.shards))
+        """How many records the journal had when `settled` was asked last."""
+        return sum(self._read)
 
     def in_tables(self) -> int:
         """How many of them the tables have."""
@@ -77,6 +79,8 @@ class Watch:
         return bounds[1]
 
     def _settled_by(self, value: bytes) -> int:
+        if not value:
+            return 0
         try:
             inputs = decode_raw_frame(body_of(value)).inputs
         except NOT_DECODED:
@@ -102,6 +106,6 @@ def wait_until_done(watch: Watch, feed: FlightsFeed, check: Callable[[], None], 
             frames, total=records, completed=in_tables, detail=f"in the tables, {records - in_tables:,} behind"
         )
         progress.update(published, total=records, completed=out, detail=f"by the relay, {records - out:,} behind")
-        if settled == total and in_tables == out == records == watch.frames():
+        if settled == total and in_tables == out == records:
             return
         time.sleep(LOOK_SECONDS)

@@ -8,6 +8,7 @@ from concurrent.futures import wait
 from shardlog.testing.services.errors import ServiceFailed
 
 FORGET_SECONDS = 30.0
+LOG_WARNINGS = 4
 
 
 def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
@@ -16,7 +17,9 @@ def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
 
     if not names:
         return
-    admin = AdminClient({"bootstrap.servers": bootstrap})  # kept: a client that is dropped takes its answers with it
+    admin = AdminClient(
+        {"bootstrap.servers": bootstrap, "log_level": LOG_WARNINGS}
+    )  # kept: a client that is dropped takes its answers with it
     asked = admin.delete_topics(list(names), operation_timeout=FORGET_SECONDS, request_timeout=FORGET_SECONDS)
     _, late = wait(asked.values(), FORGET_SECONDS)
     failed = {name: future.exception() for name, future in asked.items() if future not in late}

@@ -1,0 +1,96 @@
+"""Single commands, offered over the commands topic by another process: from when each was due to its acknowledged frame.
+
+A command's offset in the topic is its number, and each acknowledged frame says up to which offset it settles; so its
+latency is the time of the first acknowledgement behind it, less the time that it was due.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from array import array
+from time import perf_counter
+
+from bench.kafka.place import Place
+from bench.load import ANSWER_SECONDS, WARM_UP_SECONDS, Point
+from bench.shard import DrivenShard, percentile
+from shardlog.executor.core import ExecutorCore
+from shardlog.executor.draft import Answer
+from shardlog.executor.limits import Limits
+from shardlog.executor.runner import Executor
+
+LOOK_SECONDS = 0.05
+
+
+class Acknowledgements:
+    """When the frames of a core were acknowledged: pairs of the first offset not settled and the time."""
+
+    def __init__(self, core: ExecutorCore, input: str) -> None:
+        self.marks: list[tuple[int, float]] = []
+        acknowledge = core.acknowledge
+
+        def noted(offset: int) -> list[Answer]:
+            answers = acknowledge(offset)
+            self.marks.append((core.settled.get(input, 0), perf_counter()))
+            return answers
+
+        core.acknowledge = noted  # type: ignore[method-assign]  # the clock is read where answers would be given
+
+
+def offered_over_the_topic(place: Place, per_s: int, seconds: float, streams: int) -> Point:
+    """Offer single commands at this rate for so long, after a second to warm up. Raises TimeoutError, RuntimeError."""
+    source = place.input()
+    shard = DrivenShard(place.journal, Limits(), [source])
+    noted = Acknowledgements(shard.core, source.name)
+    executor = Executor({0: shard.executor})
+    executor.start(60)
+    try:
+        due = _offer(place, per_s, WARM_UP_SECONDS + seconds, streams)
+        give_up = time.monotonic() + ANSWER_SECONDS
+        while executor.settled(source.name) < len(due):
+            executor.raise_error()
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"not all of {len(due)} commands were settled {ANSWER_SECONDS} s after the last")
+            time.sleep(LOOK_SECONDS)
+    finally:
+        executor.stop()
+    return point(due, noted.marks, per_s, int(per_s * WARM_UP_SECONDS))
+
+
+def point(due: array[float], marks: list[tuple[int, float]], per_s: int, warm_up: int) -> Point:
+    """What came of it, without the first `warm_up` commands."""
+    latencies: list[float] = []
+    last, number = 0.0, 0
+    for settled, at in marks:
+        for number in range(number, settled):
+            if number >= warm_up:
+                latencies.append(at - due[number])
+                last = at
+        number = settled
+    latencies.sort()
+    ms = [percentile(latencies, part) * 1e3 for part in (0.5, 0.99, 0.999)]
+    return Point(per_s, len(latencies) / (max(last, due[-1]) - due[warm_up]), 0, *ms)
+
+
+def _offer(place: Place, per_s: int, seconds: float, streams: int) -> array[float]:
+    settings = place.settings
+    given = {
+        "bootstrap": settings.bootstrap_servers,
+        "journal": settings.journal,
+        "per_s": per_s,
+        "seconds": seconds,
+        "streams": streams,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.kafka.offering", json.dumps(given)],
+        stdout=subprocess.PIPE,
+        check=False,
+        timeout=seconds + 4 * ANSWER_SECONDS,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the producer ended with exit code {done.returncode}; what it says stands above")
+    due: array[float] = array("d")
+    due.frombytes(done.stdout)
+    return due
