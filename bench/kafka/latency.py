@@ -1,4 +1,4 @@
-"""Single commands, offered over the commands topic by another process: from when each was due to its acknowledged frame.
+"""Single commands, offered over the commands topic by another process: from when each was due to its acknowledgement.
 
 A command's offset in the topic is its number, and each acknowledged frame says up to which offset it settles; so its
 latency is the time of the first acknowledgement behind it, less the time that it was due.
@@ -62,13 +62,11 @@ def offered_over_the_topic(place: Place, per_s: int, seconds: float, streams: in
 def point(due: array[float], marks: list[tuple[int, float]], per_s: int, warm_up: int) -> Point:
     """What came of it, without the first `warm_up` commands."""
     latencies: list[float] = []
-    last, number = 0.0, 0
+    last, known = 0.0, 0
     for settled, at in marks:
-        for number in range(number, settled):
-            if number >= warm_up:
-                latencies.append(at - due[number])
-                last = at
-        number = settled
+        latencies += [at - due[number] for number in range(max(known, warm_up), settled)]
+        known = max(known, settled)
+        last = at
     latencies.sort()
     ms = [percentile(latencies, part) * 1e3 for part in (0.5, 0.99, 0.999)]
     return Point(per_s, len(latencies) / (max(last, due[-1]) - due[warm_up]), 0, *ms)

@@ -38,7 +38,7 @@ class TimedInput(Input):
 def from_the_topic(place: Place, warm_up: int, commands: int) -> dict[str, float]:
     """Execute what stands in the topic: `warm_up` commands first, then `commands` that are measured.
 
-    The latency of a frame runs from the moment in which its batch was read to its acknowledgement, weighted by commands.
+    The latency of a frame runs from the moment in which its batch was read to its acknowledgement.
     """
     source = TimedInput(place.input())
     shard = DrivenShard(place.journal, Limits(), [source])

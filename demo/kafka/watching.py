@@ -45,8 +45,8 @@ class Watch:
         """How many of them the frames say to be settled: each shard's newest record names its first that is not."""
         for shard in range(self._log.shards):
             newest = b""
-            for offset, newest in self._log.journal.read(shard, self._read[shard]):
-                self._read[shard] = offset + 1
+            for offset, value in self._log.journal.read(shard, self._read[shard]):
+                newest, self._read[shard] = value, offset + 1
             self._settled[shard] = max(self._settled[shard], self._settled_by(newest))
         return sum(self._settled)
 

@@ -17,9 +17,8 @@ def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
 
     if not names:
         return
-    admin = AdminClient(
-        {"bootstrap.servers": bootstrap, "log_level": LOG_WARNINGS}
-    )  # kept: a client that is dropped takes its answers with it
+    # kept in a name: a client that is dropped takes its answers with it
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": LOG_WARNINGS})
     asked = admin.delete_topics(list(names), operation_timeout=FORGET_SECONDS, request_timeout=FORGET_SECONDS)
     _, late = wait(asked.values(), FORGET_SECONDS)
     failed = {name: future.exception() for name, future in asked.items() if future not in late}
