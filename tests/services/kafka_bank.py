@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from shardlog.wiring.commands import command_record
+
 from domain.banking import banking
 from domain.banking.account import account
 from projections.banking import balances
@@ -32,7 +34,6 @@ from shardlog.journal.control import META_KEY, Meta, decode_meta, encode_meta
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
 from shardlog.sharding import shard_of
-from shardlog.wiring.commands import command_record
 from shardlog.wiring.projecting import ProjectionThread
 
 SHARDS = 2

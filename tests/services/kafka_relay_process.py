@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Producer
 
+from shardlog.adapters.kafka.commands import KafkaInput
 from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.outputs import KafkaOutputs
 from shardlog.adapters.kafka.settings import KafkaSettings
@@ -52,6 +53,7 @@ def main(application: str, shards: int, journal_id: str, bootstrap: str, name: s
         journal_id,
         shards,
         APPLICATIONS[application],
+        [KafkaInput(settings, settings.commands_topic)],
         publisher_limits=PUBLISHER,
         relay_limits=CARRIER,
     )

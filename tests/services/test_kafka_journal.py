@@ -23,8 +23,8 @@ from shardlog.testing.services.ports import free_ports
 from tests.services.processes import ROOT
 
 FRAME_BYTES = 900_000
-BOUND_SECONDS = 20.0
-"""What a bounded wait of a few seconds may take on a busy machine."""
+BOUND_SECONDS = 60.0
+"""What some bounded waits of a few seconds may take on a busy machine; without bounds they would never end."""
 
 
 def made(settings: KafkaSettings, shards: int = 1, frame_bytes_max: int = FRAME_BYTES) -> KafkaJournal:
@@ -271,7 +271,7 @@ def test_tls_and_scram_are_passed_through_and_wrong_credentials_are_named(
     untrusting = msgspec.structs.replace(settings, ca_path="")
     with pytest.raises(ConfigurationError, match="TLS failed: check"):
         KafkaTopics(untrusting).check(wanted)
-    assert time.monotonic() - began < 4 * BOUND_SECONDS
+    assert time.monotonic() - began < 2 * BOUND_SECONDS
     assert cluster.password not in caplog.text
     assert cluster.password not in repr(settings)
 

@@ -107,7 +107,7 @@ class ExecutorCore:
             for kind, count in draft.tally.items():
                 newest.tally[kind] = newest.tally.get(kind, 0) + count
         else:
-            self.counts.settled(0, draft.tally)
+            self.counts.others(draft.tally)
             self._unbound += draft.answers
         return None
 
@@ -158,7 +158,9 @@ class ExecutorCore:
         go."""
         draft = self._pending.popleft()
         state = self.state
-        self.counts.settled(draft.accepted, draft.tally)
+        self.counts.accepted += draft.accepted
+        if draft.tally:
+            self.counts.others(draft.tally)
         self.settled.update(draft.moves)
         self.received.update(draft.received)
         for key, known in draft.keys.items():

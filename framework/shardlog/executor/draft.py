@@ -134,6 +134,8 @@ class Draft:
     @property
     def accepted(self) -> int:
         """How many of its entries are commands that were accepted."""
+        if not self.tally:
+            return self.commands
         return self.commands - sum(count for (outcome, _), count in self.tally.items() if outcome in RECORDED)
 
     def body(self) -> list[bytes]:

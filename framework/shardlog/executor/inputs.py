@@ -40,8 +40,9 @@ class ShardInputs:
             if input.name not in known and others and input.name not in self._accepted:
                 raise InputChanged(
                     f"shard {self._shard}: input {input.name!r} is new, and the journal holds offsets of "
-                    f"{others[-1]!r}: its records are others. If that is meant, accept the input by its full name; "
-                    "it is then read from its start"
+                    f"{others[-1]!r}: its records are others. If that is meant, accept the input by its full name, and "
+                    f"it is read from its start: shardlog admin accept-input {input.name}; accepted_inputs of an "
+                    "embedded engine"
                 )
 
     def read(self, settled: Mapping[str, int], limit: int, now_ms: float) -> list[Batch]:

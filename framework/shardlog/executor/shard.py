@@ -67,7 +67,11 @@ class Claimant(NamedTuple):
 
 
 class ShardExecutor:
-    """One shard of the journal. `step` and what it calls run in one thread; `submit` and reports come from any."""
+    """One shard of the journal. `step` is called by one thread at a time; `submit` and reports come from any.
+
+    owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. error: what
+    stopped it, where it did not stop by itself.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class ShardExecutor:
         self.number = core.shard.number
         self.mode = Mode.REPLAYING
         self.error: BaseException | None = None
+        self.owned_epoch = 0
         self._core = core
         self._counts = core.counts
         self._limits = core.limits
@@ -146,7 +151,7 @@ class ShardExecutor:
         return asked
 
     def drain(self) -> None:
-        """Take no more; what was taken is finished, and then the shard stops."""
+        """Take no more; what was taken is finished, and then the shard stops. A first recovery is given up."""
         self._is_draining = True
 
     def fail_for_good(self, error: BaseException) -> None:
@@ -163,7 +168,7 @@ class ShardExecutor:
             self._stop()
 
     def _stop(self) -> None:
-        self.mode = Mode.STOPPED
+        self.mode, self.owned_epoch = Mode.STOPPED, 0
         self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.stop()
@@ -254,6 +259,9 @@ class ShardExecutor:
             self._read_log()
         except Truncated as error:
             raise self._history_missing(error) from error
+        if self._is_given_up:
+            self._stop()
+            return True
         self._core.check_clock(self._world.now_us())
         if not self._is_assigned():
             self._hand_over([])
@@ -273,6 +281,11 @@ class ShardExecutor:
         self._counts.claims_appended += 1
         self._producer.append(value, None, self._world.monotonic_ms())
         return True
+
+    @property
+    def _is_given_up(self) -> bool:
+        """Whether it is to stop before it has served: nothing was taken that would have to be finished."""
+        return self._is_draining and not self._has_served and self.mode is Mode.REPLAYING
 
     def _history_missing(self, error: Truncated) -> HistoryMissing:
         refused = [] if self._snapshots is None else self._snapshots.refused
@@ -304,7 +317,7 @@ class ShardExecutor:
             "shard %d: served here, from epoch %d on", self.number, self._writer.reader.epoch, extra=self.log_fields
         )
         self._has_served = True
-        self.mode = Mode.SERVING
+        self.mode, self.owned_epoch = Mode.SERVING, self._writer.reader.epoch
 
     # -- serving -------------------------------------------------------------------------------------------------------
     def _serve(self) -> bool:
@@ -361,7 +374,7 @@ class ShardExecutor:
         """Pass over what the log holds from the own position to the end known now."""
         for offset, value in self._journal.read(self.number, self._writer.reader.position):
             self._apply(self._writer.read(offset, value))
-            if self.mode is Mode.BACKING_OFF or self.mode is Mode.STOPPED:
+            if self.mode is Mode.BACKING_OFF or self.mode is Mode.STOPPED or self._is_given_up:
                 return
         self._apply(self._writer.read_back_ended())
 
@@ -392,6 +405,7 @@ class ShardExecutor:
     # -- failure -------------------------------------------------------------------------------------------------------
     def _failed(self, effect: Effect) -> None:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
+        self.owned_epoch = 0
         self._counts.failed(isinstance(effect, Fenced), isinstance(effect, ClaimLost))
         log.warning(
             "shard %d: %s; pending frames: %d",

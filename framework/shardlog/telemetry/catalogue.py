@@ -73,6 +73,11 @@ _ALL = (
     Metric("shardlog_projection_heard_total", "counter", ("projection",), "Events and rejections that were heard."),
     Metric("shardlog_projection_dead_letters_total", "counter", ("projection",), "Dead letters that were written."),
     Metric("shardlog_projection_stopped", "gauge", ("projection",), "1 where the projection has stopped."),
+    # -- publisher
+    Metric("shardlog_publisher_lag_records", "gauge", _SHARD, "Records of the journal with outputs to publish."),
+    Metric("shardlog_publisher_next_offset", "gauge", _SHARD, "The first offset whose outputs are not published."),
+    Metric("shardlog_publisher_records_total", "counter", (), "Events, replies and dead letters that were published."),
+    Metric("shardlog_publisher_failing", "gauge", (), "How many things the publisher cannot do now."),
     # -- relay
     Metric("shardlog_relay_lag_records", "gauge", _SHARD, "Records of the journal that the relay has not read yet."),
     Metric("shardlog_relay_next_offset", "gauge", _SHARD, "The first offset that the relay has not read."),

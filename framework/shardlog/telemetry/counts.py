@@ -53,26 +53,28 @@ class Distribution:
 class ShardCounts:
     """One shard's, since this process began to serve it.
 
-    commands: by outcome (`accepted`, `rejected`, `refused`, `repeated`, `forwarded`, `unreadable`) and class of code,
-    those of acknowledged frames, and answers that needed none. claims_won, claims_lost: to another claim of the same
-    epoch. fences: how often another process's record ended a claim that served. failures: appends and claims that came
-    to nothing. replayed_frames: applied at recoveries. recovery_seconds: from the beginning of the last recovery to the
-    claim that ended it. replay_end: where the log ended when that recovery began.
+    accepted: commands of acknowledged frames. not_accepted: all others, by outcome (`rejected`, `refused`, `repeated`,
+    `forwarded`, `unreadable`) and class of code, once their frame is acknowledged or needs none. claims_won,
+    claims_lost: to another claim of the same epoch. fences: how often another process's record ended a claim that
+    served. failures: appends and claims that came to nothing. replayed_frames: applied at recoveries. recovery_seconds:
+    from the beginning of the last recovery to the claim that ended it. replay_end: where the log ended when that
+    recovery began.
     """
 
     __slots__ = (
         "_recovery_began_ms",
+        "accepted",
         "acknowledged_frames",
         "acknowledgement_seconds",
         "appended_frames",
         "claims_appended",
         "claims_lost",
         "claims_won",
-        "commands",
         "failures",
         "fences",
         "frame_bytes",
         "frame_commands",
+        "not_accepted",
         "recovery_seconds",
         "replay_end",
         "replayed_frames",
@@ -84,7 +86,8 @@ class ShardCounts:
         self.acknowledgement_seconds = Distribution(ACKNOWLEDGEMENT_SECONDS)
         self.frame_bytes = Distribution(FRAME_BYTES)
         self.frame_commands = Distribution(FRAME_COMMANDS)
-        self.commands: dict[tuple[str, str], int] = {}
+        self.accepted = 0
+        self.not_accepted: dict[tuple[str, str], int] = {}
         self.claims_appended = 0
         self.claims_won = 0
         self.claims_lost = 0
@@ -106,13 +109,10 @@ class ShardCounts:
         self.acknowledged_frames += 1
         self.acknowledgement_seconds.observe(after_ms / 1000)
 
-    def settled(self, accepted: int, others: Mapping[tuple[str, str], int]) -> None:
-        """So many commands were accepted; of the others, how many by outcome and class of code."""
-        commands = self.commands
-        if accepted:
-            commands["accepted", ""] = commands.get(("accepted", ""), 0) + accepted
-        for kind, count in others.items():
-            commands[kind] = commands.get(kind, 0) + count
+    def others(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Commands that were not accepted, by outcome and class of code."""
+        for kind, count in counts.items():
+            self.not_accepted[kind] = self.not_accepted.get(kind, 0) + count
 
     def recovering(self, now_ms: float, log_end: int) -> None:
         """A recovery begins, or goes on where it was given up."""

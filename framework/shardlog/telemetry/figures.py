@@ -72,6 +72,15 @@ class ProjectionFigures(msgspec.Struct, frozen=True, kw_only=True):
     end: Mapping[int, int]
 
 
+class PublisherFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """A publisher. published: records written here. failing: what goes wrong now. next, end: as of a projection."""
+
+    published: int
+    failing: int
+    next: Mapping[int, int]
+    end: Mapping[int, int]
+
+
 class RelayFigures(msgspec.Struct, frozen=True, kw_only=True):
     """A relay. held: sends read and not known to be received. found: sends read here. letters: dead letters found and
     not yet stored. failing: what goes wrong now. next, end: as of a projection."""

@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from shardlog.telemetry.counts import Distribution
-from shardlog.telemetry.figures import InputFigures, ProjectionFigures, RelayFigures, ShardFigures, SnapshotFigures
+from shardlog.telemetry.figures import (
+    InputFigures,
+    ProjectionFigures,
+    PublisherFigures,
+    RelayFigures,
+    ShardFigures,
+    SnapshotFigures,
+)
 
-Figures: TypeAlias = ShardFigures | ProjectionFigures | RelayFigures
+Figures: TypeAlias = ShardFigures | ProjectionFigures | RelayFigures | PublisherFigures
 Source: TypeAlias = Callable[[], Iterable[Figures]]
 """Asked at every scrape, in any thread."""
 
@@ -28,6 +35,8 @@ def samples(all_figures: Iterable[Figures]) -> Iterator[Sample]:
             yield from _shard(figures)
         elif isinstance(figures, ProjectionFigures):
             yield from _projection(figures)
+        elif isinstance(figures, PublisherFigures):
+            yield from _publisher(figures)
         else:
             yield from _relay(figures)
 
@@ -59,7 +68,8 @@ def _shard(figures: ShardFigures) -> Iterator[Sample]:
         yield Sample("shardlog_shard_mode", (shard, mode), int(mode == figures.mode))
     for reason, count in figures.invalid.items():
         yield Sample("shardlog_invalid_records_total", (shard, reason), count)
-    for (outcome, code), count in dict(counts.commands).items():
+    yield Sample("shardlog_commands_total", (shard, "accepted", ""), counts.accepted)
+    for (outcome, code), count in dict(counts.not_accepted).items():
         yield Sample("shardlog_commands_total", (shard, outcome, code), count)
     for code, count in figures.unserved.items():
         yield Sample("shardlog_commands_total", (shard, "unserved", code), count)
@@ -94,6 +104,15 @@ def _projection(figures: ProjectionFigures) -> Iterator[Sample]:
     yield Sample("shardlog_projection_heard_total", (name,), figures.handled)
     yield Sample("shardlog_projection_dead_letters_total", (name,), figures.dead_letters)
     yield Sample("shardlog_projection_stopped", (name,), int(figures.is_stopped))
+
+
+def _publisher(figures: PublisherFigures) -> Iterator[Sample]:
+    for shard, end in figures.end.items():
+        next = figures.next.get(shard, 0)
+        yield Sample("shardlog_publisher_lag_records", (str(shard),), max(0, end - next))
+        yield Sample("shardlog_publisher_next_offset", (str(shard),), next)
+    yield Sample("shardlog_publisher_records_total", (), figures.published)
+    yield Sample("shardlog_publisher_failing", (), figures.failing)
 
 
 def _relay(figures: RelayFigures) -> Iterator[Sample]:

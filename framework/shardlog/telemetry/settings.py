@@ -16,8 +16,8 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether metrics are served; `shardlog dev` does at its own address."""
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     """The address at which other roles serve them."""
-    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 9464
-    """The port at which other roles serve them; 0 takes a free one."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    """The port at which other roles serve them, such as 9464; 0 takes a free one, which they say."""
     allow_remote: bool = False
     """Whether other hosts may read them there; there is no authentication."""
 

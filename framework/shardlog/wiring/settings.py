@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Duration
 from shardlog.executor.limits import Limits as ExecutorLimits
 from shardlog.gateway.settings import GatewaySettings
@@ -106,6 +107,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def directory(self) -> Path:
         """The journal's directory."""
         return Path(self.journal.directory)
+
+
+def refuse_kafka(settings: Settings, what: str) -> None:
+    """Refuse settings that name a journal on Kafka, where `what` works on one in a directory.
+
+    Raises ConfigurationError.
+    """
+    if settings.kafka.bootstrap_servers:
+        raise ConfigurationError(
+            f"kafka setting bootstrap_servers is {settings.kafka.bootstrap_servers!r}, so the journal is on Kafka, and "
+            f"{what} one in a directory: leave the setting empty, or use `shardlog serve`"
+        )
 
 
 class Origin(NamedTuple):

@@ -137,6 +137,8 @@ def test_a_refusal_beside_a_frame_on_its_way_is_counted_once(served: Served) -> 
     served.submit("a:1", Deposit(amount=1))
     served.step()
     served.submit("a:1", Deposit(amount=1), command_id="")
+    served.step()
+    assert served.journal.in_flight(), "the refusal was to be decided beside a frame on its way"
     served.settle()
     found = shown(served)
     assert found.value("shardlog_commands_total", shard="0", outcome="accepted", code="") == 1

@@ -11,6 +11,7 @@ import pytest
 
 from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Limits
+from shardlog.gateway.settings import GatewaySettings
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.journal.records import FrameBody, RawEvent, decode_raw_frame
 from shardlog.telemetry.catalogue import METRICS
@@ -20,7 +21,6 @@ from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.exposing import metrics_served
 from shardlog.wiring.http_server import HttpServer
 from shardlog.wiring.serving import LOOPBACK_HOSTS, bound
-from shardlog.wiring.settings import GatewaySettings
 from tests.unit.gateway.served import Add, application, jar, run, serving
 from tests.unit.telemetry.scraped import Scrape
 

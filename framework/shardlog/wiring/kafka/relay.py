@@ -15,9 +15,11 @@ from shardlog.executor.clock import SystemWorld
 from shardlog.model.application import Application
 from shardlog.relay.carrier import Carrier
 from shardlog.relay.publisher import Publisher
-from shardlog.relay.publishing import Publishing
+from shardlog.relay.publishing import JSON_EVENTS, Publishing
+from shardlog.telemetry.figures import PublisherFigures, RelayFigures
+from shardlog.wiring.kafka.avro import LazyAvro
 from shardlog.wiring.kafka.inputs import kafka_inputs
-from shardlog.wiring.kafka.log import OpenLog, Stopped, opened
+from shardlog.wiring.kafka.log import OpenLog, Stopped, opened, until_there
 from shardlog.wiring.kafka.topics import relay_topics
 from shardlog.wiring.settings import Settings
 
@@ -29,17 +31,24 @@ CLOSE_MS = 5_000
 
 
 class RelayProcess:
-    """Publishes and carries for all shards of a journal on Kafka."""
+    """Publishes and carries for all shards of a journal on Kafka. avro: reads commands and writes events in Avro."""
 
-    def __init__(self, settings: Settings, application: Application) -> None:
+    def __init__(self, settings: Settings, application: Application, avro: LazyAvro) -> None:
         self._settings = settings
         self._application = application
+        self._avro = avro
+        self._publisher: Publisher | None = None
+        self._carrier: Carrier | None = None
         self._stop = threading.Event()
         self._failed: BaseException | None = None
 
     def stop(self) -> None:
         """End after the transaction under way. From any thread, or a signal's handler."""
         self._stop.set()
+
+    def figures(self) -> list[RelayFigures | PublisherFigures]:
+        """What it shows of itself to metrics. From any thread."""
+        return [role.figures() for role in (self._publisher, self._carrier) if role is not None]
 
     def run(self, announce: Callable[[str], None]) -> None:
         """Serve until `stop`. announce: called once with the journal's id.
@@ -54,21 +63,20 @@ class RelayProcess:
 
     def _serve(self, opened_log: OpenLog, announce: Callable[[str], None]) -> None:
         settings, meta = self._settings.kafka, opened_log.meta
-        KafkaTopics(settings).check(relay_topics(self._settings, meta.shards, sorted(self._application.aggregates)))
-        inputs = kafka_inputs(self._settings, opened_log)
-        threads = [
-            threading.Thread(target=self._guarded, args=(run, opened_log, inputs), name=f"shardlog-{name}")
-            for name, run in (("publisher", self._publish), ("carrier", self._carry))
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            announce(meta.journal)
-        finally:
+        wanted = relay_topics(self._settings, meta.shards, sorted(self._application.aggregates))
+        until_there(lambda: KafkaTopics(settings).check(wanted), self._stop)
+        with kafka_inputs(self._settings, opened_log, self._stop, self._avro.read_command) as inputs:
+            threads = [
+                threading.Thread(target=self._guarded, args=(run, opened_log, inputs), name=f"shardlog-{name}")
+                for name, run in (("publisher", self._publish), ("carrier", self._carry))
+            ]
             for thread in threads:
-                thread.join()
-            for input in inputs:
-                input.close()
+                thread.start()
+            try:
+                announce(meta.journal)
+            finally:
+                for thread in threads:
+                    thread.join()
         if self._failed is not None:
             raise self._failed
 
@@ -85,11 +93,12 @@ class RelayProcess:
     def _publish(self, opened_log: OpenLog, _inputs: Sequence[KafkaInput]) -> None:
         settings, meta = self._settings, opened_log.meta
         outputs, originals = KafkaOutputs(settings.kafka), KafkaOriginals(settings.kafka)
-        publisher = Publisher(
+        form = self._avro.event_form(settings.kafka) if settings.publisher.event_format == "avro" else JSON_EVENTS
+        publisher = self._publisher = Publisher(
             opened_log.journal,
             meta.journal,
             meta.shards,
-            Publishing(self._application, settings.kafka.journal),
+            Publishing(self._application, settings.kafka.journal, form),
             outputs,
             originals,
             SystemWorld().monotonic_ms,
@@ -106,7 +115,7 @@ class RelayProcess:
 
     def _carry(self, opened_log: OpenLog, inputs: Sequence[KafkaInput]) -> None:
         settings, meta = self._settings, opened_log.meta
-        carrier = Carrier(
+        carrier = self._carrier = Carrier(
             opened_log.journal,
             meta.journal,
             meta.shards,
