@@ -47,6 +47,7 @@ def from_the_topic(place: Place, warm_up: int, commands: int) -> dict[str, float
     while executor.settled(name) < warm_up:
         shard.step()
     start = seen = executor.settled(name)
+    source.read_at = {offset: at for offset, at in source.read_at.items() if offset >= start}
     end = warm_up + commands
     latencies: list[float] = []
     frames = executor.frames
