@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 SMALL = ("--small",)
+KAFKA_SMALL = ("--small", "--without-peers")
+"""Without those whose packages must be fetched first."""
 
 
 class Benchmark(NamedTuple):
@@ -28,9 +30,11 @@ class Benchmark(NamedTuple):
 ALL = (
     Benchmark("execute-memory", "bench.execute", ("--journal", "memory")),
     Benchmark("execute-sqlite", "bench.execute", ("--journal", "sqlite")),
-    Benchmark("execute-kafka", "bench.execute", ("--journal", "kafka"), ("--small", "--without-peers")),
+    Benchmark("execute-kafka", "bench.execute", ("--journal", "kafka", "--commands", "200000"), KAFKA_SMALL),
     Benchmark(
-        "execute-kafka-1m", "bench.execute", ("--journal", "kafka", "--streams", "1000000", "--without-peers"), SMALL
+        "execute-kafka-1m",
+        "bench.execute",
+        ("--journal", "kafka", "--streams", "1000000", "--commands", "200000", "--without-peers"),
     ),
     Benchmark("transfers", "bench.transfers"),
     Benchmark("steps", "bench.steps"),
@@ -38,7 +42,7 @@ ALL = (
     Benchmark("replay", "bench.replay"),
     Benchmark("replay-kafka", "bench.replay", ("--journal", "kafka")),
     Benchmark(
-        "replay-kafka-1m", "bench.replay", ("--journal", "kafka", "--streams", "1000000", "--commands", "2000000")
+        "replay-kafka-1m", "bench.replay", ("--journal", "kafka", "--streams", "1000000", "--commands", "1500000")
     ),
     Benchmark("takeover", "bench.takeover"),
     Benchmark("recovery", "bench.recovery", small=("--streams", "1000", "--tail", "1000")),

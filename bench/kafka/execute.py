@@ -5,7 +5,8 @@ stream is there already. `frame_ack_ms_*`: from the moment in which a batch was 
 `ack_ms_*`: single commands over the topic, open loop, 1,000 a second; `ack_at_60_percent_ms_*`: at 60 % of
 `commands_per_s`; `curve`: at other rates. `local_ack_ms_*`: requests of callers in the process, 1,000 a second.
 
-Beside it, with the same commands in the same run: a loop without an engine (`limit_*`), the same with a Kafka
+Beside it, with the same commands in the same run: a loop without an engine (`limit_*`; `limit_single_ack_ms_*`
+is the same offer of 1,000 a second without one), the same with a Kafka
 transaction a batch (`transactions_*`), and quixstreams and faust-streaming (`bench.kafka.peers`).
 """
 
@@ -16,7 +17,7 @@ import os
 from collections.abc import Sequence
 
 from bench import load
-from bench.kafka import peers
+from bench.kafka import latency, peers
 from bench.kafka.latency import offered_over_the_topic
 from bench.kafka.limit import with_transactions, without_an_engine
 from bench.kafka.place import place, with_broker
@@ -73,12 +74,16 @@ def single_commands(
         with place(bootstrap) as here:
             points[rate] = offered_over_the_topic(here, rate, seconds, streams)
     with place(bootstrap) as here:
+        bare = latency.without_an_engine(here, STEADY_PER_S, seconds, streams)
+    with place(bootstrap) as here:
         workload = records(int(STEADY_PER_S * (load.WARM_UP_SECONDS + seconds)), streams)
         local = load.at_rate(here.journal, [decode_record(value) for value in workload], STEADY_PER_S, seconds)
     steady, shared = points[STEADY_PER_S], points[share]
     return {
         "ack_ms_p50": steady.ms_p50,
         "ack_ms_p99": steady.ms_p99,
+        "limit_single_ack_ms_p50": bare.ms_p50,
+        "limit_single_ack_ms_p99": bare.ms_p99,
         "ack_at_60_percent_ms_p50": shared.ms_p50,
         "ack_at_60_percent_ms_p99": shared.ms_p99,
         "at_60_percent_offered_per_s": share,

@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from array import array
 from time import perf_counter
 
+from confluent_kafka import Consumer, Producer, TopicPartition
+
 from bench.kafka.place import Place
 from bench.load import ANSWER_SECONDS, WARM_UP_SECONDS, Point
 from bench.shard import DrivenShard, percentile
+from shardlog.adapters.kafka.clients import commands_config, producer_config
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.draft import Answer
 from shardlog.executor.limits import Limits
@@ -57,6 +61,70 @@ def offered_over_the_topic(place: Place, per_s: int, seconds: float, streams: in
     finally:
         executor.stop()
     return point(due, noted.marks, per_s, int(per_s * WARM_UP_SECONDS))
+
+
+def without_an_engine(place: Place, per_s: int, seconds: float, streams: int) -> Point:
+    """The same offer, and nothing but librdkafka behind it: each record is polled, and produced into another topic.
+
+    A latency runs to the report that it stands there. So much of it is the brokers', the client library's and the
+    machine's. Raises RuntimeError.
+    """
+    marks: list[tuple[int, float]] = []
+    echo = _Echo(place, marks)
+    echo.start()
+    try:
+        due = _offer(place, per_s, WARM_UP_SECONDS + seconds, streams)
+        echo.wait_for(len(due))
+    finally:
+        echo.end()
+    return point(due, marks, per_s, int(per_s * WARM_UP_SECONDS))
+
+
+class _Echo:
+    """One thread that polls the commands topic and produces into the journal's, one that takes the reports."""
+
+    def __init__(self, place: Place, marks: list[tuple[int, float]]) -> None:
+        settings = place.settings
+        self._topic = settings.journal_topic
+        self._marks = marks
+        self._consumer = Consumer(commands_config(settings) | {"logger": None})
+        self._consumer.assign([TopicPartition(settings.commands_topic, 0, 0)])
+        self._producer = Producer(producer_config(settings) | {"logger": None})
+        self._is_ending = False
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._move, self._report)]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for(self, records: int) -> None:
+        """Wait until so many stand in the other topic. Raises TimeoutError."""
+        give_up = time.monotonic() + ANSWER_SECONDS
+        while len(self._marks) < records:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{len(self._marks)} of {records} records were moved within {ANSWER_SECONDS} s")
+            time.sleep(LOOK_SECONDS)
+
+    def end(self) -> None:
+        """Let go of its clients."""
+        self._is_ending = True
+        for thread in self._threads:
+            thread.join()
+        self._consumer.close()
+
+    def _move(self) -> None:
+        while not self._is_ending:
+            message = self._consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                self._producer.produce(self._topic, message.value(), partition=0, on_delivery=self._delivered)
+
+    def _report(self) -> None:
+        while not self._is_ending:
+            self._producer.poll(0.1)
+
+    def _delivered(self, _error: object, _message: object) -> None:
+        self._marks.append((len(self._marks) + 1, perf_counter()))
 
 
 def point(due: array[float], marks: list[tuple[int, float]], per_s: int, warm_up: int) -> Point:
