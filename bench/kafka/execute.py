@@ -29,6 +29,7 @@ from shardlog.executor.requests import decode_record
 STEADY_PER_S = 1_000
 PART_OF_THE_MAXIMUM = 0.6
 TRANSACTION_COMMANDS_MAX = 40_000
+TRANSACTIONS_OF_1 = 500
 RATES_PER_S = (500, 1_000, 5_000, 20_000, 40_000)
 
 
@@ -43,6 +44,8 @@ def _main(bootstrap: str, given: argparse.Namespace) -> int:
     figures |= in_frames_of_200(bootstrap, given.commands, streams)
     reached = float(str(figures["commands_per_s"]))
     figures |= single_commands(bootstrap, reached, given.rates or RATES_PER_S, given.seconds, streams)
+    of_1 = float(str(figures["transactions_of_1_ack_ms_p50"]))
+    figures["peer_latency_ratio_of_1"] = of_1 / float(str(figures["ack_ms_p50"]))
     if not given.without_peers:
         figures |= peers.figures(bootstrap, given.peer, streams, reached)
     figures["load_average"] = os.getloadavg()[0]
@@ -59,6 +62,8 @@ def in_frames_of_200(bootstrap: str, commands: int, streams: int) -> dict[str, f
         to = here.settings.journal_topic  # behind the frames: what is no record of the journal counts for nobody
         found |= without_an_engine(here.settings, to, start, end)
         found |= with_transactions(here.settings, to, start, min(end, start + TRANSACTION_COMMANDS_MAX))
+        of_1 = with_transactions(here.settings, to, start, min(end, start + TRANSACTIONS_OF_1), 1)
+        found["transactions_of_1_ack_ms_p50"] = of_1["transactions_ack_ms_p50"]
     found["limit_ratio"] = found["commands_per_s"] / found["limit_commands_per_s"]
     found["peer_latency_ratio"] = found["transactions_ack_ms_p50"] / found["frame_ack_ms_p50"]
     return found

@@ -19,13 +19,15 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from bench.kafka.place import Place
 from bench.load import ANSWER_SECONDS, WARM_UP_SECONDS, Point
 from bench.shard import DrivenShard, percentile
-from shardlog.adapters.kafka.clients import commands_config, producer_config
+from shardlog.adapters.kafka.clients import COMMANDS_LINGER_MS, commands_config, producer_config
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.draft import Answer
 from shardlog.executor.limits import Limits
 from shardlog.executor.runner import Executor
 
 LOOK_SECONDS = 0.05
+LONE_PER_S_MAX = 1_000
+"""Up to here the producer sends each command at once; beyond, as many travel together as come within a millisecond."""
 
 
 class Acknowledgements:
@@ -148,6 +150,7 @@ def _offer(place: Place, per_s: int, seconds: float, streams: int) -> array[floa
         "per_s": per_s,
         "seconds": seconds,
         "streams": streams,
+        "linger_ms": 0 if per_s <= LONE_PER_S_MAX else COMMANDS_LINGER_MS,
     }
     done = subprocess.run(
         [sys.executable, "-m", "bench.kafka.offering", json.dumps(given)],

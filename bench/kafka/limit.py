@@ -27,9 +27,10 @@ TRANSACTION_MS = 60_000
 
 
 class Batches:
-    """Batches of 200 records from offset `start` of a commands topic up to `end`."""
+    """Batches of records from offset `start` of a commands topic up to `end`."""
 
-    def __init__(self, settings: KafkaSettings, start: int, end: int) -> None:
+    def __init__(self, settings: KafkaSettings, start: int, end: int, batch_records: int = BATCH_RECORDS) -> None:
+        self._batch_records = batch_records
         self._config = commands_config(settings) | {"logger": None}
         self._topic = settings.commands_topic
         self.consumer = Consumer(self._config)
@@ -39,7 +40,7 @@ class Batches:
 
     def take(self) -> Sequence[Message]:
         """The next one; none at the end. Raises TimeoutError."""
-        wanted = min(BATCH_RECORDS, self._end - self.next)
+        wanted = min(self._batch_records, self._end - self.next)
         taken: list[Message] = []
         give_up = time.monotonic() + SILENT_SECONDS
         while len(taken) < wanted:
@@ -91,9 +92,11 @@ def without_an_engine(settings: KafkaSettings, topic: str, start: int, end: int)
     return {"limit_commands_per_s": (end - start) / elapsed, "limit_ack_ms_p50": percentile(latencies, 0.5) * 1e3}
 
 
-def with_transactions(settings: KafkaSettings, topic: str, start: int, end: int) -> dict[str, float]:
+def with_transactions(
+    settings: KafkaSettings, topic: str, start: int, end: int, batch_records: int = BATCH_RECORDS
+) -> dict[str, float]:
     """The same with a Kafka transaction a batch, the batch's offset in it: exactly once, as Kafka has it."""
-    batches = Batches(settings, start, end)
+    batches = Batches(settings, start, end, batch_records)
     group = batches.consumer.consumer_group_metadata()
     producer = Producer(
         producer_config(settings)

@@ -1,7 +1,7 @@
 """`python -m bench.kafka.offering SETTINGS`: a producer that sends single commands when they are due.
 
-SETTINGS is JSON: bootstrap, journal, per_s, seconds, streams. It writes when each was due to its standard output, as
-doubles of the clock that all processes of a host share. Times are drawn ahead, as those of callers who know nothing of
+SETTINGS is JSON: bootstrap, journal, per_s, seconds, streams, and linger_ms, default 0. It writes when each was due to its
+standard output, as doubles of the clock that all processes of a host share. Times are drawn ahead, as those of callers who know nothing of
 each other; a sender that is late sends at once, and the lateness counts.
 """
 
@@ -39,7 +39,7 @@ def main() -> int:
     given = json.loads(sys.argv[1])
     settings = KafkaSettings(bootstrap_servers=given["bootstrap"], journal=given["journal"])
     commands = records(int(given["per_s"] * given["seconds"]), given["streams"])
-    linger = {"linger.ms": 0, "queue.buffering.max.messages": 1_000_000, "logger": None}
+    linger = {"linger.ms": given.get("linger_ms", 0), "queue.buffering.max.messages": 1_000_000, "logger": None}
     producer = Producer(commands_producer_config(settings) | linger)
     topic = settings.commands_topic
     producer.list_topics(topic, timeout=CONNECT_SECONDS)

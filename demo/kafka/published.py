@@ -70,15 +70,19 @@ def _read(settings: KafkaSettings, category: str, shard: int) -> tuple[int, str]
                 if error is not None:
                     has_ended |= error.code() == KafkaError._PARTITION_EOF
                     continue
-                id = dict(message.headers() or ())["ce_id"].decode()
-                _, _, offset, index = id.split(".")
-                place = int(offset), int(index)
+                id = _text(dict(message.headers() or ()).get("ce_id"))
+                *_, offset, index = f"..{id}".split(".")
+                place = (int(offset), int(index)) if id else (-1, -1)  # without an id it is behind nothing
                 count += 1
                 if place <= last and not out_of_order:
-                    out_of_order = id
+                    out_of_order = id or f"at offset {message.offset()}"
                 last = place
             if time.monotonic() > give_up:
                 return count, "after a long silence"
     finally:
         consumer.close()
     return count, out_of_order
+
+
+def _text(header: str | bytes | None) -> str:
+    return header.decode() if isinstance(header, bytes) else header or ""
