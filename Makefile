@@ -9,7 +9,7 @@ FIRST ?= 0
 KILLS ?= 300
 BROKERS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kafka-up kafka-down kill-dev simulate lint format bench constraints clean
+.PHONY: help setup demo demo-kafka test kafka-up kafka-down kill-dev simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup      ## a year of flights through four shards into SQL tables, proven; MONTHS=1 is the short form
 	$(BIN)/python -m demo --months $(MONTHS)
+
+demo-kafka: setup ## the same through a Kafka broker, every role a process of its own; a broker is started, or SHARDLOG_KAFKA
+	$(BIN)/python -m demo.kafka --months $(MONTHS)
 
 test: setup      ## every test
 	$(BIN)/python -m pytest

@@ -1,5 +1,7 @@
 """`python -m bench`: every benchmark, each in a process of its own; then the performance page with its pictures.
 
+One that ends without figures, as those on Kafka where no broker can be had, says why; its last figures stay.
+
 python -m bench                          all of them, then bench/results.json and docs/performance.md
 python -m bench --only execute-sqlite    some of them; of the others the last figures stay
 python -m bench --page-only              the page and the pictures again, from bench/results.json
@@ -66,7 +68,8 @@ def _run(benchmark: Benchmark, small: bool) -> dict[str, Any] | None:
 def _table(found: dict[Benchmark, dict[str, Any] | None]) -> Table:
     table = Table("benchmark", "figure", "value")
     for benchmark, figures in found.items():
-        for figure, value in (figures or {"failed": "see above"}).items():
+        said = {"failed": "see above"} if figures is None else {"not measured": "see above"}
+        for figure, value in (figures or said).items():
             if isinstance(value, list):
                 for row in value:
                     first, *others = row.items()
@@ -83,7 +86,7 @@ def _keep(found: dict[Benchmark, dict[str, Any] | None], docs: Path) -> None:
     measured = {
         benchmark.name: results.Measured(benchmark.command, today, figures)
         for benchmark, figures in found.items()
-        if figures is not None
+        if figures
     }
     if measured:
         kept = results.Results(results.machine(), results.load().benchmarks | measured)

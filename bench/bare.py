@@ -17,7 +17,7 @@ from bench.shard import DrivenShard, ListInput
 from bench.workload import Deposit, Deposited, Withdraw
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.executor.limits import Limits
-from shardlog.executor.requests import decode_record
+from shardlog.executor.requests import CommandRecord, decode_record
 
 FRAMES_A_TRANSACTION = 4
 """As many as a shard may have on their way: the most that its writer can put into one transaction."""
@@ -50,33 +50,43 @@ def sqlite_seconds(path: Path, values: Sequence[bytes]) -> float:
 
 def msgspec_seconds(records: Sequence[bytes]) -> float:
     """Seconds to decode each record and its typed command, and to encode an event and an entry of a frame."""
-    decode: dict[str, Callable[[msgspec.Raw], Deposit | Withdraw]]
-    decode = {"deposit": msgspec.json.Decoder(Deposit).decode, "withdraw": msgspec.json.Decoder(Withdraw).decode}
-    encode = msgspec.json.Encoder().encode
+    decode = typed_commands()
     began = perf_counter()
     for value in records:
         record = decode_record(value)
-        command = decode[record.command](record.payload)
-        event = ("account/deposited/1", record.id, 1, msgspec.Raw(encode(Deposited(amount=command.amount))))
-        encode(
-            (
-                "a",
-                record.category,
-                record.id,
-                record.command,
-                record.command_id,
-                record.tenant,
-                record.actor,
-                "feeder",
-                record.correlation,
-                record.causation,
-                record.traceparent,
-                record.occurred_at,
-                0,
-                record.origin,
-                record.reply_to,
-                (event,),
-                (),
-            )
-        )
+        entry_of(record, decode[record.command](record.payload), "feeder")
     return perf_counter() - began
+
+
+def typed_commands() -> dict[str, Callable[[msgspec.Raw], Deposit | Withdraw]]:
+    """By name, what decodes a command."""
+    return {"deposit": msgspec.json.Decoder(Deposit).decode, "withdraw": msgspec.json.Decoder(Withdraw).decode}
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def entry_of(record: CommandRecord, command: Deposit | Withdraw, channel: str) -> bytes:
+    """An entry with one event, as a frame holds it."""
+    event = ("account/deposited/1", record.id, 1, msgspec.Raw(_encode(Deposited(amount=command.amount))))
+    return _encode(
+        (
+            "a",
+            record.category,
+            record.id,
+            record.command,
+            record.command_id,
+            record.tenant,
+            record.actor,
+            channel,
+            record.correlation,
+            record.causation,
+            record.traceparent,
+            record.occurred_at,
+            0,
+            record.origin,
+            record.reply_to,
+            (event,),
+            (),
+        )
+    )

@@ -2,6 +2,8 @@
 
     python -m bench.execute --journal sqlite --json
 
+`--journal kafka` takes commands from a topic, and has other peers beside it: `bench.kafka.execute`.
+
 Frames of 200: every command is decoded, decided, evolved, encoded, hashed and appended; a tenth is refused. The
 latency runs from the moment in which the batch is read from its input to its acknowledgement. Frames of 1: a request is
 submitted when the one before it is answered. The curve: requests are submitted when they are due, at one rate after
@@ -14,6 +16,7 @@ same bytes into bare SQLite, and the same messages through bare msgspec.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,30 +37,36 @@ BEYOND_SATURATION = 2
 """So many rates in a row that are not met end the curve."""
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--journal", choices=["memory", "sqlite"], default="sqlite")
+    parser.add_argument("--journal", choices=["memory", "sqlite", "kafka"], default="sqlite")
     parser.add_argument("--commands", type=int, default=400_000, help="in frames of 200, after as many to warm up")
     parser.add_argument("--single", type=int, default=5_000, help="measured in frames of 1")
     parser.add_argument("--peer", type=int, default=3_000, help="commands of the peer")
     parser.add_argument("--streams", type=int, default=100_000)
-    parser.add_argument("--rates", type=int, nargs="+", default=RATES_PER_S, help="offered commands a second, rising")
+    parser.add_argument("--rates", type=int, nargs="+", help="offered commands a second, rising")
     parser.add_argument("--seconds", type=float, default=4.0, help="at each rate, after a second to warm up")
+    parser.add_argument("--without-peers", action="store_true", help="kafka: neither quixstreams nor faust-streaming")
     parser.add_argument("--small", action="store_true", help="to see that it works: the figures mean nothing")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.small:
         given.commands, given.single, given.peer, given.streams = 2_000, 20, 20, 100
         given.rates, given.seconds = (200, 400), 0.5
+    if given.journal == "kafka":
+        from bench.kafka import execute as kafka  # here, since it needs what only a journal on Kafka needs
+
+        return kafka.main(given)
     with tempfile.TemporaryDirectory(prefix="shardlog-bench-") as place:
         directory = Path(place)
         figures: dict[str, object] = {"journal": given.journal, "streams": given.streams}
         figures |= in_frames_of_200(given.journal, directory / "many", given.commands, given.streams)
         figures |= in_frames_of_1(given.journal, directory / "single", given.single, given.streams)
         figures |= beside(directory, float(str(figures["commands_per_s"])), given.peer, given.commands, given.streams)
-        figures |= over_offered_load(given.journal, directory, given.rates, given.seconds, given.streams)
+        figures |= over_offered_load(given.journal, directory, given.rates or RATES_PER_S, given.seconds, given.streams)
     report(figures, given.json)
+    return 0
 
 
 def beside(directory: Path, reached_per_s: float, peer_commands: int, commands: int, streams: int) -> dict[str, float]:
@@ -161,4 +170,4 @@ def in_frames_of_1(kind: str, directory: Path, commands: int, streams: int) -> d
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -39,6 +39,26 @@ STEPS = {
     "window_key": "beside it, for requests: key in the window of ids",
     "append": "beside it, in the journal's thread: append to SQLite, durable",
 }
+KAFKA = (
+    ("shardlog, 100,000 streams", "execute-kafka", ""),
+    ("limit: no engine, 100,000 streams", "execute-kafka", "limit_"),
+    ("shardlog, 1M streams", "execute-kafka-1m", ""),
+    ("limit: no engine, 1M streams", "execute-kafka-1m", "limit_"),
+    ("no engine, a Kafka transaction a batch", "execute-kafka", "transactions_"),
+    ("quixstreams, exactly once", "execute-kafka", "quixstreams_"),
+    ("faust-streaming, exactly once", "execute-kafka", "faust_"),
+)
+TAKEOVER = {
+    "interpreter_s": "start of the interpreter",
+    "imports_s": "imports",
+    "settings_and_application_s": "settings and application",
+    "control_and_topics_s": "connecting, control records, checks of topics",
+    "inputs_s": "inputs: their topics and ids",
+    "replay_s": "replay",
+    "claim_s": "claim",
+    "announcement_s": "announcement of the owner",
+    "takeover_s": "**until it serves**, median of other runs",
+}
 NOT_MEASURED = "*Not measured yet: `{}`.*"
 
 
@@ -57,12 +77,15 @@ def page(results: Results, drawn: dict[str, Picture]) -> str:
         "targets": targets.table(results),
         "curve_sqlite": _rows(results, "execute-sqlite", "curve", CURVE, CURVE_HEADS),
         "curve_memory": _rows(results, "execute-memory", "curve", CURVE, CURVE_HEADS),
+        "curve_kafka": _rows(results, "execute-kafka", "curve", CURVE, CURVE_HEADS),
+        "kafka": _kafka(results),
+        "takeover": _takeover(results),
         "limits": _limits(results),
         "clients": _rows(results, "transfers", "clients", CLIENTS, CLIENTS_HEADS),
         "steps": _steps(results),
         "figures": _figures(results),
     }
-    for name in ("latency", "throughput", "steps", "transfers"):
+    for name in ("latency", "throughput", "steps", "transfers", "kafka", "takeover"):
         blocks[f"picture_{name}"] = _picture(drawn[name]) if name in drawn else ""
     return Template(TEMPLATE.read_text()).substitute(blocks)
 
@@ -103,6 +126,29 @@ def _limits(results: Results) -> str:
     if not rows:
         return NOT_MEASURED.format("execute-sqlite")
     return table(("frames of 200", "shardlog, /s", "limit, /s", "reached"), rows)
+
+
+def _kafka(results: Results) -> str:
+    """Beside shardlog, what ran over the same commands in the same run: commands a second, and a batch's latency."""
+    rows = []
+    for title, name, figure in KAFKA:
+        per_s = results.number(name, f"{figure}commands_per_s")
+        if per_s is not None:
+            latency = "frame_ack_ms" if not figure else f"{figure}ack_ms"
+            times = [results.number(name, f"{latency}_{part}") for part in ("p50", "p99")]
+            rows.append([title, shown(per_s), *(_cell(value) for value in times)])
+    if not rows:
+        return NOT_MEASURED.format("execute-kafka")
+    return table(("batches of 200", "commands, /s", "p50, ms", "p99, ms"), rows)
+
+
+def _takeover(results: Results) -> str:
+    rows = [
+        [text, f"{value:.2f}"]
+        for figure, text in TAKEOVER.items()
+        if (value := results.number("takeover", figure)) is not None
+    ]
+    return table(("a start after a kill", "seconds"), rows) if rows else NOT_MEASURED.format("takeover")
 
 
 def _steps(results: Results) -> str:

@@ -31,7 +31,11 @@ LIGHT = Palette("light", "#ffffff", "#1f2328", "#d0d7de", ("#0969da", "#bc4c00",
 DARK = Palette("dark", "#0d1117", "#e6edf3", "#30363d", ("#58a6ff", "#f0883e", "#d2a8ff"))
 MARKS = ("o", "s", "^")
 PERCENTILES = (("ms_p50", "p50"), ("ms_p99", "p99"), ("ms_p999", "p99.9"))
-JOURNALS = (("execute-sqlite", "SQLite, durable"), ("execute-memory", "memory"))
+JOURNALS = (
+    ("execute-sqlite", "SQLite, durable"),
+    ("execute-memory", "memory"),
+    ("execute-kafka", "Kafka, over the commands topic"),
+)
 
 
 class Picture(NamedTuple):
@@ -119,6 +123,30 @@ def _throughput(results: Results, palette: Palette) -> Figure | None:
     return _bars([(label, value, palette.series[at]) for label, value, at in found], "commands a second", palette, True)
 
 
+def _kafka(results: Results, palette: Palette) -> Figure | None:
+    found = [
+        ("faust-streaming, exactly once", results.number("execute-kafka", "faust_commands_per_s"), 1),
+        ("quixstreams, exactly once", results.number("execute-kafka", "quixstreams_commands_per_s"), 1),
+        ("no engine, a transaction a batch", results.number("execute-kafka", "transactions_commands_per_s"), 1),
+        ("shardlog, 1M streams", results.number("execute-kafka-1m", "commands_per_s"), 0),
+        ("shardlog, 100,000 streams", results.number("execute-kafka", "commands_per_s"), 0),
+        ("limit: no engine", results.number("execute-kafka", "limit_commands_per_s"), 2),
+    ]
+    return _bars([(label, value, palette.series[at]) for label, value, at in found], "commands a second", palette, True)
+
+
+def _takeover(results: Results, palette: Palette) -> Figure | None:
+    measured = results.benchmarks.get("takeover")
+    if measured is None:
+        return None
+    names = [name for name in measured.figures if name.endswith("_s") and not name.startswith("takeover")]
+    bars = [
+        (name.removesuffix("_s").replace("_", " "), measured.number(name), palette.series[name == "replay_s"])
+        for name in names
+    ]
+    return _bars(bars, "seconds of a start after a kill", palette, False)
+
+
 def _steps(results: Results, palette: Palette) -> Figure | None:
     measured = results.benchmarks.get("steps")
     if measured is None:
@@ -158,9 +186,11 @@ def _transfers(results: Results, palette: Palette) -> Figure | None:
 
 
 PICTURES = (
-    Picture("latency", "Latency over offered load: p50, p99 and p99.9, into SQLite and into memory", _latency),
+    Picture("latency", "Latency over offered load: p50, p99 and p99.9, into SQLite, memory and Kafka", _latency),
     Picture("throughput", "Commands a second: the peer, shardlog, and the limits", _throughput),
     Picture("steps", "Microseconds of a command by step", _steps),
+    Picture("kafka", "Commands a second on Kafka: peers, shardlog, and the limit", _kafka),
+    Picture("takeover", "Seconds of a start after a kill, by what they are spent on", _takeover),
     Picture("transfers", "Transfers a second: shardlog and pgbench by number of clients", _transfers),
 )
 

@@ -64,6 +64,7 @@ class DrivenShard:
         )
         self._reported = threading.Event()
         self.executor.on_report(self._reported.set)
+        self.executor.on_arrival(self._reported.set)
 
     def serve(self) -> None:
         """Recover and claim; then tune the interpreter, as the runner does."""

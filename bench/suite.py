@@ -5,6 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import NamedTuple
 
+SMALL = ("--small",)
+KAFKA_SMALL = ("--small", "--without-peers")
+"""Without those whose packages must be fetched first."""
+
 
 class Benchmark(NamedTuple):
     """One benchmark: a module of this package that takes `--json`, and its options.
@@ -15,7 +19,7 @@ class Benchmark(NamedTuple):
     name: str
     module: str
     options: tuple[str, ...] = ()
-    small: tuple[str, ...] = ("--small",)
+    small: tuple[str, ...] = SMALL
 
     @property
     def command(self) -> str:
@@ -26,10 +30,21 @@ class Benchmark(NamedTuple):
 ALL = (
     Benchmark("execute-memory", "bench.execute", ("--journal", "memory")),
     Benchmark("execute-sqlite", "bench.execute", ("--journal", "sqlite")),
+    Benchmark("execute-kafka", "bench.execute", ("--journal", "kafka", "--commands", "200000"), KAFKA_SMALL),
+    Benchmark(
+        "execute-kafka-1m",
+        "bench.execute",
+        ("--journal", "kafka", "--streams", "1000000", "--commands", "200000", "--without-peers"),
+    ),
     Benchmark("transfers", "bench.transfers"),
     Benchmark("steps", "bench.steps"),
     Benchmark("memory", "bench.memory"),
     Benchmark("replay", "bench.replay"),
+    Benchmark("replay-kafka", "bench.replay", ("--journal", "kafka")),
+    Benchmark(
+        "replay-kafka-1m", "bench.replay", ("--journal", "kafka", "--streams", "1000000", "--commands", "1500000")
+    ),
+    Benchmark("takeover", "bench.takeover"),
     Benchmark("recovery", "bench.recovery", small=("--streams", "1000", "--tail", "1000")),
     Benchmark("snapshot", "bench.snapshot", small=("--streams", "2000", "--seconds", "0.2")),
     Benchmark("project", "bench.project", ("--database", "sqlite")),

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 
 from rich.console import Console
 
 from demo.application import MONTHS, SHARDS, directory_of
-from demo.chain import chain_differences
 from demo.feed import FlightsFeed
 from demo.job import progress_bars, run
-from demo.rebuilding import rebuild_differs
+from demo.log import sqlite_log
+from demo.proving import prove_run
 from demo.report import print_report
-from projections.flights import flights as tables
 from shardlog.errors import ShardlogError
 
 INTERRUPTED = 130
-DIFFERENCES_SHOWN = 20
 
 
 def main() -> int:
@@ -49,35 +46,10 @@ def _demo(console: Console, months: int) -> int:
     with progress_bars() as progress:
         run(feed, directory, progress)
     print_report(directory / "projections.sqlite", console)
-    proven = _prove(console, months, feed.total())
+    with sqlite_log(directory) as log:
+        proven = prove_run(console, log, directory / "projections.sqlite", months, feed.total())
     console.print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if proven else 1
-
-
-def _prove(console: Console, months: int, commands: int) -> bool:
-    """Three checks; the one that counts again from the CSV files runs beside the other two, in a process of its own."""
-    directory = directory_of(months)
-    command = [sys.executable, "-m", "demo.proof", str(directory / "projections.sqlite"), str(months)]
-    with (
-        console.status("counting again from the CSV files, walking the chain, rebuilding a projection"),
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as counting,  # noqa: S603  # our own module
-    ):
-        chain, broken = chain_differences(directory, tables, commands)
-        differing = rebuild_differs(directory, tables)
-        differences = counting.communicate()[0].splitlines()
-    if counting.returncode and not differences:
-        differences = [f"the count ended with exit code {counting.returncode}; what it says stands above"]
-    for line in differences[:DIFFERENCES_SHOWN] + broken + [f"table {name}, built again" for name in differing]:
-        console.print(f"[red]differs[/] {line}", highlight=False)
-    _say(console, not differences, "every row of the tables equals what the CSV files give")
-    held = f"{chain.frames:,} frames with {chain.entries:,} commands; records that do not count: {chain.invalid:,}"
-    _say(console, not broken, f"the hash chain leads to where the tables stand, over {held}")
-    _say(console, not differing, f"a rebuild of projection {tables.name!r} from nothing gives the same rows")
-    return not (differences or broken or differing)
-
-
-def _say(console: Console, holds: bool, text: str) -> None:
-    console.print(f"[green]proven[/] {text}" if holds else f"[red]not proven:[/] {text}", highlight=False)
 
 
 if __name__ == "__main__":

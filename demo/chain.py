@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from demo.log import Log
 from shardlog.adapters.sql.store import SqlProjectionStore
-from shardlog.adapters.sqlite.control import read_meta
-from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.journal.reader import FrameTaken, Invalid, Reader
 from shardlog.model.projection import Projection
 from shardlog.ports.checkpoints import Checkpoint
@@ -32,14 +31,14 @@ class Chain(NamedTuple):
     heads: dict[int, str | None]
 
 
-def chain_differences(directory: Path, projection: Projection, commands: int) -> tuple[Chain, list[str]]:
+def chain_differences(log: Log, database: Path, projection: Projection, commands: int) -> tuple[Chain, list[str]]:
     """Walk every shard, and hold it against the projection's checkpoints and the number of commands that were fed.
 
-    Returns what was found, and the differences as text, a line each. Raises Corrupt, Diverged or UnknownFormat where
-    the walk itself cannot go on.
+    database: the SQLite file with the projection's tables. Returns what was found, and the differences as text, a line
+    each. Raises Corrupt, Diverged or UnknownFormat where the walk itself cannot go on.
     """
-    checkpoints = _checkpoints(directory, projection)
-    chain = walk_chain(directory, {shard: held.next for shard, held in checkpoints.items()})
+    checkpoints = checkpoints_of(database, projection)
+    chain = walk_chain(log, {shard: held.next for shard, held in checkpoints.items()})
     differences = [
         f"shard {shard}: projection {projection.name!r} stands at offset {held.next} with head {held.head}, and the "
         f"chain {'does not reach that far' if chain.heads[shard] is None else f'has head {chain.heads[shard]} there'}"
@@ -48,7 +47,7 @@ def chain_differences(directory: Path, projection: Projection, commands: int) ->
     ]
     differences += [
         f"shard {shard}: projection {projection.name!r} has no checkpoint, so nothing says that it was read"
-        for shard in range(read_meta(directory).shards)
+        for shard in range(log.shards)
         if shard not in checkpoints
     ]
     if chain.entries != commands:
@@ -56,31 +55,27 @@ def chain_differences(directory: Path, projection: Projection, commands: int) ->
     return chain, differences
 
 
-def walk_chain(directory: Path, places: Mapping[int, int]) -> Chain:
+def walk_chain(log: Log, places: Mapping[int, int]) -> Chain:
     """Read every record of every shard. places: by shard, the offset in front of which the head is wanted."""
-    meta = read_meta(directory)
-    journal = SqliteJournal(directory, meta.shards)
     frames = entries = invalid = 0
     heads: dict[int, str | None] = {}
-    try:
-        for shard in range(meta.shards):
-            reader, place = Reader(meta.journal, shard, meta.shards), places.get(shard)
-            heads[shard] = reader.head if place == 0 else None
-            for offset, value in journal.read(shard, 0):
-                verdict: Any = reader.pass_over(offset, value)
-                if type(verdict) is FrameTaken:
-                    frames += 1
-                    entries += len(_entries(verdict.body)[2])
-                invalid += isinstance(verdict, Invalid)
-                if reader.position == place:
-                    heads[shard] = reader.head
-    finally:
-        journal.close()
+    for shard in range(log.shards):
+        reader, place = Reader(log.id, shard, log.shards), places.get(shard)
+        heads[shard] = reader.head if place == 0 else None
+        for offset, value in log.journal.read(shard, 0):
+            verdict: Any = reader.pass_over(offset, value)
+            if type(verdict) is FrameTaken:
+                frames += 1
+                entries += len(_entries(verdict.body)[2])
+            invalid += isinstance(verdict, Invalid)
+            if reader.position == place:
+                heads[shard] = reader.head
     return Chain(frames, entries, invalid, heads)
 
 
-def _checkpoints(directory: Path, projection: Projection) -> Mapping[int, Checkpoint]:
-    store = SqlProjectionStore(directory / "projections.sqlite")
+def checkpoints_of(database: Path, projection: Projection) -> Mapping[int, Checkpoint]:
+    """Where a projection's tables stand, by shard."""
+    store = SqlProjectionStore(database)
     try:
         return store.stored(projection).checkpoints
     finally:

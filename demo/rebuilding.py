@@ -6,28 +6,25 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from demo.application import SHARDS, application
+from demo.log import Log
 from shardlog.adapters.sql.store import SqlProjectionStore
-from shardlog.adapters.sqlite.control import read_meta
-from shardlog.adapters.sqlite.journal import SqliteJournal
+from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.projector.runner import Projector
 
 
-def rebuild_differs(directory: Path, projection: Projection) -> list[str]:
-    """Build a projection from nothing in a scratch database. Returns the names of tables whose rows differ."""
-    journal = SqliteJournal(directory, SHARDS)
+def rebuild_differs(log: Log, database: Path, application: Application, projection: Projection) -> list[str]:
+    """Build a projection from nothing in a scratch database. Returns the names of tables whose rows differ from those
+    in this SQLite file."""
     with tempfile.TemporaryDirectory() as scratch:
         rebuilt = Path(scratch) / "rebuilt.sqlite"
         store = SqlProjectionStore(rebuilt)
         try:
-            Projector(journal, read_meta(directory).journal, SHARDS, application, [projection], store).drain()
+            Projector(log.journal, log.id, log.shards, application, [projection], store).drain()
         finally:
             store.close()
-            journal.close()
         tables = [row.__wire_name__ for row in projection.rows]
-        kept = directory / "projections.sqlite"
-        return [name for name in tables if _rows(kept, name) != _rows(rebuilt, name)]
+        return [name for name in tables if _rows(database, name) != _rows(rebuilt, name)]
 
 
 def _rows(database: Path, table: str) -> list[tuple[object, ...]]:

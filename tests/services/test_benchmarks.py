@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,12 +15,15 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from bench import results, suite, targets, tpcb
+from bench.kafka.latency import point
 from bench.load import Answers
 from bench.page import DOCS, page, write_page
 from bench.postgresql import find_binaries
 from shardlog.model.outcomes import CommandUnavailable
+from shardlog.testing.services.kafka.found import ADDRESS_VARIABLE
 
 EXECUTE = {
     "commands_per_s",
@@ -33,11 +37,29 @@ EXECUTE = {
     "bare_sqlite_commands_per_s",
     "bare_msgspec_commands_per_s",
 }
+EXECUTE_KAFKA = {
+    "commands_per_s",
+    "frame_ack_ms_p50",
+    "limit_commands_per_s",
+    "limit_ratio",
+    "transactions_ack_ms_p50",
+    "peer_latency_ratio",
+    "ack_ms_p50",
+    "ack_ms_p99",
+    "ack_at_60_percent_ms_p50",
+    "local_ack_ms_p50",
+}
+ON_KAFKA = ("execute-kafka", "execute-kafka-1m", "replay-kafka", "replay-kafka-1m", "takeover")
 POINT = {"offered_per_s", "answered_per_s", "ms_p50", "ms_p99", "ms_p999"}
 PEER = {"pgbench_per_s", "ratio"}
 FIGURES = {
     "execute-memory": EXECUTE,
     "execute-sqlite": EXECUTE,
+    "execute-kafka": EXECUTE_KAFKA,
+    "execute-kafka-1m": EXECUTE_KAFKA,
+    "replay-kafka": {"events_per_s", "events", "streams"},
+    "replay-kafka-1m": {"events_per_s", "events", "streams"},
+    "takeover": {"takeover_s", "imports_s", "control_and_topics_s", "inputs_s", "replay_s", "claim_s"},
     "steps": {"decode_record_us", "decode_payload_us", "decide_us", "encode_event_us", "decode_event_us", "evolve_us"}
     | {"entry_us", "check_us", "window_key_us", "chain_us", "append_us", "command_us"},
     "memory": {"bytes_per_stream", "counted_bytes_per_stream", "window_of_a_million_ids_mb"},
@@ -71,13 +93,50 @@ def small(name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name in BENCHMARKS])
+@pytest.mark.parametrize("name", [name for name in FIGURES if name in BENCHMARKS and name not in ON_KAFKA])
 def test_a_benchmark_ends_with_its_figures(name: str) -> None:
     found = small(name)
     assert FIGURES[name] <= found.keys()
     assert all(found[figure] > 0 for figure in FIGURES[name])
     assert all(point[figure] > 0 for point in found.get("curve", ()) for figure in POINT)
     assert bool(found.get("curve")) == name.startswith("execute")
+
+
+@pytest.mark.parametrize("name", ON_KAFKA)
+def test_a_benchmark_on_kafka_ends_with_its_figures_and_leaves_no_topic_behind(
+    name: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ADDRESS_VARIABLE, kafka)
+    found = small(name)
+    assert FIGURES[name] <= found.keys()
+    assert all(found[figure] > 0 for figure in FIGURES[name])
+    assert bool(found.get("curve")) == name.startswith("execute")
+    left = [topic for topic in AdminClient({"bootstrap.servers": kafka}).list_topics().topics if "bench" in topic]
+    assert left == []
+
+
+@pytest.mark.parametrize(("ci", "exit_code"), [("true", 1), ("", 0)])
+def test_a_benchmark_on_kafka_without_a_broker_says_what_to_install_and_fails_in_ci_alone(
+    ci: str, exit_code: int, tmp_path: Path
+) -> None:
+    without = {name: value for name, value in os.environ.items() if name not in (ADDRESS_VARIABLE, "JAVA_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.replay", "--journal", "kafka", "--small", "--json"],
+        env={**without, "PATH": str(tmp_path), "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, "there is no `java`" in done.stderr) == (exit_code, True)
+    assert json.loads(done.stdout.splitlines()[-1]) == {}
+
+
+def test_a_command_is_acknowledged_by_the_first_frame_that_settles_it_and_late_from_when_it_was_due() -> None:
+    due = array("d", [1.0, 2.0, 3.0, 4.0])
+    found = point(due, [(1, 2.0), (3, 7.0), (4, 7.5)], per_s=1, warm_up=1)
+    assert (found.ms_p50, found.ms_p99) == (4_000, 5_000)
+    assert found.answered_per_s == pytest.approx(3 / 5.5)
 
 
 def test_every_benchmark_but_transfers_stands_in_the_table_above() -> None:

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from demo.application import SHARDS
 from demo.chain import chain_differences
 from demo.feed import FlightsFeed
+from demo.log import Log, sqlite_log
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.journal.reader import FrameTaken, Reader
@@ -24,6 +26,7 @@ from tests.unit.projector.bank import Deposit, account, bank
 
 INTERRUPTIONS = 5
 RUN_SECONDS_MAX = 240
+TABLES = "projections.sqlite"
 
 
 def start(directory: Path) -> subprocess.Popen[str]:
@@ -91,6 +94,13 @@ def test_a_demo_that_is_killed_at_random_moments_ends_with_every_command_once_an
 
 
 @pytest.fixture
+def log(projected: Path) -> Iterator[Log]:
+    """The journal of that engine."""
+    with sqlite_log(projected) as log:
+        yield log
+
+
+@pytest.fixture
 def projected(tmp_path: Path) -> Path:
     """The directory of an engine that has served twenty commands."""
     with Embedded(bank()[0], tmp_path) as engine:
@@ -100,15 +110,15 @@ def projected(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_chain_is_held_against_the_checkpoints_and_the_number_of_commands(projected: Path) -> None:
-    chain, differences = chain_differences(projected, bank()[1], 20)
+def test_the_chain_is_held_against_the_checkpoints_and_the_number_of_commands(log: Log, projected: Path) -> None:
+    chain, differences = chain_differences(log, projected / TABLES, bank()[1], 20)
     assert differences == []
     assert (chain.entries, chain.invalid) == (20, 0)
     assert chain.frames >= 4
 
 
-def test_a_command_too_few_in_the_frames_is_found(projected: Path) -> None:
-    _, differences = chain_differences(projected, bank()[1], 21)
+def test_a_command_too_few_in_the_frames_is_found(log: Log, projected: Path) -> None:
+    _, differences = chain_differences(log, projected / TABLES, bank()[1], 21)
     assert differences == ["the frames hold 20 entries, and 21 commands were fed"]
 
 
@@ -124,14 +134,16 @@ def test_a_command_too_few_in_the_frames_is_found(projected: Path) -> None:
         ("DELETE FROM shardlog_checkpoints WHERE shard = 2", "has no checkpoint"),
     ],
 )
-def test_tables_that_do_not_stand_where_the_chain_leads_are_found(projected: Path, change: str, said: str) -> None:
+def test_tables_that_do_not_stand_where_the_chain_leads_are_found(
+    log: Log, projected: Path, change: str, said: str
+) -> None:
     change_tables(projected, change)
-    _, (difference,) = chain_differences(projected, bank()[1], 20)
+    _, (difference,) = chain_differences(log, projected / TABLES, bank()[1], 20)
     assert difference.startswith("shard 2: projection 'balances' ")
     assert said in difference
 
 
 def change_tables(directory: Path, statement: str) -> None:
-    connection = sqlite3.connect(directory / "projections.sqlite", isolation_level=None, timeout=30)
+    connection = sqlite3.connect(directory / TABLES, isolation_level=None, timeout=30)
     assert connection.execute(statement).rowcount == 1
     connection.close()

@@ -165,8 +165,7 @@ class ExecutorCore:
         self.received.update(draft.received)
         for key, known in draft.keys.items():
             state.requests.add(key, offset, known.first_index, known.check, known.time)
-        for key, known in draft.counted.items():
-            state.counted.add(key, offset, known.first_index, known.check)
+        state.counted.add_frame(offset, draft.counted)
         state.requests.frame_ended(draft.time)
         state.counted.frame_ended()
         return draft.answers

@@ -109,7 +109,7 @@ class Draft:
         self.moves: dict[str, int] = {}
         self.received: dict[int, At] = {}
         self.keys: dict[bytes, Known] = {}
-        self.counted: dict[bytes, Known] = {}
+        self.counted: dict[bytes, int] = {}
         self.answers: list[Answer] = []
         self.tally: dict[tuple[str, str], int] = {}
         self.undo: list[tuple[Category, str, Slot | None]] = []

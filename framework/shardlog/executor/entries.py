@@ -14,7 +14,7 @@ from shardlog.executor.limits import Limits
 from shardlog.executor.requests import CommandRecord, Request, payload_check, with_expectations
 from shardlog.executor.sends import Outbox
 from shardlog.executor.state import Shard, ShardState
-from shardlog.executor.window import TIMED_CHANNELS
+from shardlog.executor.window import TIMED_CHANNELS, place_in_frame
 from shardlog.model.outcomes import CommandRejected
 from shardlog.model.process import Rejected
 from shardlog.model.recorded import Recorded
@@ -250,7 +250,7 @@ class Entries:
             if decision.channel in TIMED_CHANNELS:
                 draft.keys[decision.key] = Known(first, check, max(draft.time, decision.issued or 0))
             else:
-                draft.counted[decision.key] = Known(first, check, draft.time)
+                draft.counted[decision.key] = place_in_frame(first, check)
 
 
 def _canonical(payload: msgspec.Raw) -> Any:

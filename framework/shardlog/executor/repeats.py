@@ -23,11 +23,12 @@ class Repeats:
 
     def is_counted_repeat(self, key: bytes, draft: Draft) -> bool:
         """Whether an id of a commands topic is known."""
-        return (
-            key in draft.counted
-            or any(key in pending.counted for pending in self._pending)
-            or self._state.counted.find(key) is not None
-        )
+        if key in draft.counted or key in self._state.counted:
+            return True
+        for pending in self._pending:  # noqa: SIM110  # a generator for each command costs as much as the rest
+            if key in pending.counted:
+                return True
+        return False
 
     def is_answered(self, request: Request, key: bytes, issued: int | None, draft: Draft) -> bool:
         """Whether the request needs no decision; its answer is then in the draft.

@@ -253,6 +253,7 @@ class ShardExecutor:
         Raises HistoryMissing where neither journal nor snapshots reach back to the beginning.
         """
         self._counts.recovering(self._world.monotonic_ms(), self._journal.offsets(self.number)[1])
+        self._producer.begin()  # it may take a while until it can append: that goes by beside the replay
         if self._snapshots is not None and self._writer.reader.position == 0:
             self._snapshots.load(self._journal)
         try:
@@ -264,9 +265,9 @@ class ShardExecutor:
             return True
         self._core.check_clock(self._world.now_us())
         if not self._is_assigned():
+            self._producer.abandon(self._limits.abandon_deadline_ms)
             self._hand_over([])
             return True
-        self._producer.begin()
         owner, nonce = self._owner, self._world.nonce()
         value = self._writer.claim(
             nonce,

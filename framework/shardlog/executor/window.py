@@ -6,7 +6,7 @@ scope and id. A place is one integer: the frame's offset, the entry's index and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
@@ -37,6 +37,11 @@ class Place(NamedTuple):
 def window_key(tenant: str, category: str, id: str, command_id: str) -> bytes:
     """The key of a command id in its scope, 16 bytes."""
     return blake2b(_encode((tenant, category, id, command_id)), digest_size=16).digest()
+
+
+def place_in_frame(first_index: int, check: int) -> int:
+    """A place without its frame's offset, as one integer."""
+    return (first_index << _CHECK_BITS) | check
 
 
 def _packed(offset: int, first_index: int, check: int) -> int:
@@ -160,10 +165,21 @@ class CountedWindow:
             packed = self._older[key[0]].get(key)
         return None if packed is None else _unpacked(packed)
 
+    def __contains__(self, key: bytes) -> bool:
+        bucket = key[0]
+        return key in self._recent[bucket] or key in self._older[bucket]
+
     def add(self, key: bytes, offset: int, first_index: int, check: int) -> None:
         """Remember an acknowledged outcome and its place."""
         self._recent[key[0]][key] = _packed(offset, first_index, check)
         self._count += 1
+
+    def add_frame(self, offset: int, places: Mapping[bytes, int]) -> None:
+        """Remember the outcomes of an acknowledged frame. places: by key, as `place_in_frame` gives them."""
+        recent, frame = self._recent, offset << (_INDEX_BITS + _CHECK_BITS)
+        for key, place in places.items():
+            recent[key[0]][key] = frame | place
+        self._count += len(places)
 
     def frame_ended(self) -> None:
         """Move on by a generation when the newer one is full; called at each acknowledged frame."""

@@ -34,7 +34,9 @@ class KafkaControl(Control):
         with kafka_errors(settings, f"making a reader of {self._topic}"):
             self._consumer = Consumer(consumer_config(settings) | noting)
             self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
-        self._asking = Bounds(self._consumer, self._topic, settings, self._faults, self._take)
+            # another client: on the reader's connection a question waits behind the fetch that waits for news
+            self._asker = Consumer(consumer_config(settings) | noting)
+        self._asking = Bounds(self._asker, self._topic, settings, self._faults)
 
     def read(self) -> Mapping[str, bytes]:
         with self._lock, kafka_errors(self._settings, f"reading topic {self._topic}", self._faults):
@@ -55,7 +57,9 @@ class KafkaControl(Control):
         with self._lock, kafka_errors(self._settings, doing, self._faults):
             self._check_open()
             if self._producer is None:
-                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._faults.note})
+                self._producer = Producer(
+                    producer_config(self._settings) | {"enable.idempotence": False, "error_cb": self._faults.note}
+                )  # what lands twice is compacted away, and a number for idempotence may take half a second
             producer = self._producer
             producer.produce(
                 self._topic, value, key, partition=0, on_delivery=lambda error, _message: reports.append(error)
@@ -75,7 +79,8 @@ class KafkaControl(Control):
             self._is_closed = True
             if self._producer is not None:
                 self._drop(self._producer)
-            threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
+            for consumer in (self._consumer, self._asker):
+                threading.Thread(target=consumer.close, name="shardlog-kafka-close", daemon=True).start()
 
     def _write_failed(self, error: KafkaError, doing: str) -> ShardlogError:
         """A producer that does not know the topic has asked the brokers for it, and may have met none."""

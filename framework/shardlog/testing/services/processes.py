@@ -44,6 +44,11 @@ class ServiceProcess:
         """Whether it has not ended; a paused one runs."""
         return self._popen.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, negative for a signal; None while it runs."""
+        return self._popen.poll()
+
     def stop(self, within_s: float) -> None:
         """SIGTERM; raises ServiceFailed where it has not ended within this time, and kills it then."""
         if self.is_running:
