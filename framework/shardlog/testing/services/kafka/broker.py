@@ -22,6 +22,7 @@ class Broker:
     """A broker that can be started again in its folder, with its data and at its ports.
 
     node: from 1. address: host:port for clients. secured_address: with TLS and SCRAM, "" where there is none.
+    proxied_address: where a proxy has to lead its clients, "" where there is none.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Broker:
         self.node = node
         self.address = f"127.0.0.1:{own.plain}"
         self.secured_address = f"127.0.0.1:{own.secured}" if options.is_secured else ""
+        self.proxied_address = f"127.0.0.1:{own.proxied}" if options.proxy_ports else ""
         self.log = folder / "broker.log"
         self._folder = folder
         self._all_listeners = all_listeners
