@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
+import ssl
+import subprocess
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -23,7 +26,7 @@ from shardlog.avro.compatibility import mismatches
 from shardlog.avro.framing import unframed
 from shardlog.avro.messages import MessageAvro, application_messages
 from shardlog.avro.wire import AvroWire, subject
-from shardlog.errors import PayloadUnreadable, RegistryUnavailable, SchemaRefused, SchemaUnknown
+from shardlog.errors import PayloadUnreadable, RegistryFailed, RegistryUnavailable, SchemaRefused, SchemaUnknown
 from shardlog.ports.schema_registry import SchemaRegistry
 from shardlog.testing.contracts.schema_registry import SchemaRegistryContract
 from shardlog.testing.services.registry.fetching import ServiceMissing
@@ -152,6 +155,7 @@ def test_a_registry_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     registry = ConfluentRegistry(RegistryAccess(url="http://127.0.0.1:1/apis"))
     with pytest.raises(RegistryUnavailable, match=r"http://127\.0\.0\.1:1/apis/ does not answer"):
         registry.schema(1)
+    registry.close()
 
 
 class Asking(http.server.BaseHTTPRequestHandler):
@@ -176,5 +180,41 @@ def test_user_and_password_are_sent_by_basic_authentication(tmp_path: Path) -> N
         threading.Thread(target=server.handle_request).start()
         address = f"http://127.0.0.1:{server.server_port}"
         settings = SchemaSettings(registry_url=address, registry_user="ann", registry_password_file="password")
-        assert open_registry(settings, tmp_path).schema(1) == "{}"
+        registry = open_registry(settings, tmp_path)
+        assert registry.schema(1) == "{}"
+        registry.close()
     assert Asking.asked == ["Basic " + b64encode(b"ann:open sesame").decode()]
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate of its own in `ca.pem`."""
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=digitalSignature,keyCertSign"]
+    subprocess.run(
+        [*made, *names, "-keyout", tmp_path / "key.pem", "-out", tmp_path / "ca.pem"], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
+    return context
+
+
+@pytest.mark.skipif(
+    shutil.which("openssl") is None and os.environ.get("CI") != "true", reason="apt-get install openssl"
+)
+def test_tls_is_trusted_by_the_file_that_the_settings_name_and_by_no_other(
+    certified: ssl.SSLContext, tmp_path: Path
+) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Asking) as server:
+        server.socket = certified.wrap_socket(server.socket, server_side=True)
+        address = f"https://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=lambda: [server.handle_request() for _ in range(2)])
+        thread.start()
+        strange = open_registry(SchemaSettings(registry_url=address), tmp_path)
+        with pytest.raises(RegistryFailed, match=r"is not trusted: .* Set \[schemas\] registry_ca_file"):
+            strange.schema(1)
+        trusted = open_registry(SchemaSettings(registry_url=address, registry_ca_file="ca.pem"), tmp_path)
+        assert trusted.schema(1) == "{}"
+        thread.join(10)
+        for registry in (strange, trusted):
+            registry.close()

@@ -60,8 +60,11 @@ class Reader:
     def __init__(self, writer: Schema, reader: Schema) -> None:
         self._name = str(reader["name"])
         self._writer: Any = parse_schema(dict(writer))
-        # fastavro gives a default as it stands in the schema, JSON where a date or a struct should be.
-        self._reader: Any = parse_schema(_with_marks(reader), _ignore_default_error=True)
+        # Resolution takes the first branch of a union that a value can be promoted to, a double for a long: none is
+        # needed for a value of the very same schema. And fastavro gives a default as it stands in the schema: JSON,
+        # where a date or a struct should be.
+        is_same = writer == reader
+        self._reader: Any = None if is_same else parse_schema(_with_marks(reader), _ignore_default_error=True)
         # The compiled reader follows nesting until the process has no stack left, and dies; this one raises.
         is_nested = is_recursive(writer) or is_recursive(reader)
         self._read = fastavro._read_py.schemaless_reader if is_nested else fastavro.schemaless_reader

@@ -46,7 +46,8 @@ def _distinct(members: Sequence[Shape], where: str) -> list[Shape]:
                 f"{where} is a union of two types that are both {shape.branch} in Avro: {known.schema} and "
                 f"{shape.schema}. Put one of them into a struct."
             )
-    return sorted(found.values(), key=lambda shape: shape is not NULL)  # null in front, as everybody writes it
+    # null in front, as everybody writes it, and whole numbers before what a reader may promote them to
+    return sorted(found.values(), key=lambda shape: 0 if shape is NULL else 2 if shape is DOUBLE else 1)
 
 
 class _Choice:

@@ -34,6 +34,19 @@ _UNSAID = {
     abc.Mapping: "Mapping[str, X]",
     typing.Mapping: "Mapping[str, X]",  # users may write it
 }
+_ORDERED = (
+    inspect.BoolType,
+    inspect.IntType,
+    inspect.FloatType,
+    inspect.StrType,
+    inspect.BytesType,
+    inspect.DecimalType,
+    inspect.UUIDType,
+    inspect.DateTimeType,
+    inspect.DateType,
+    inspect.TimeType,
+    inspect.TimeDeltaType,
+)
 _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")
 
 
@@ -119,6 +132,7 @@ def _check_form(cls: type[Message]) -> None:
                 _check_known(f"{cls.__qualname__}.{name}", part)
                 _check_keys(f"{cls.__qualname__}.{name}", part)
                 _check_time_zone(f"{cls.__qualname__}.{name}", part)
+                _check_set(f"{cls.__qualname__}.{name}", part)
     except TypeError as error:
         raise DomainError(f"{cls.__qualname__}: {error}") from error
 
@@ -137,6 +151,32 @@ def _check_keys(where: str, part: inspect.Type) -> None:
             f"{where} is a Mapping whose keys are {_shown(part.key_type)}: keys are text in JSON, and are sorted as "
             "text. Write `Mapping[str, ...]`, or a tuple of structs."
         )
+
+
+def _check_set(where: str, part: inspect.Type) -> None:
+    if isinstance(part, inspect.FrozenSetType) and not _has_order(part.item_type):
+        raise DomainError(
+            f"{where} is a frozenset of {_shown(part.item_type)}, and these have no order: a set is written sorted, so "
+            "that equal values give equal bytes. Use text, numbers, times, UUIDs, StrEnum or tuples of these; else a "
+            "tuple, or a Mapping by key."
+        )
+
+
+def _has_order(info: inspect.Type) -> bool:
+    """Whether any two values of the type compare."""
+    match info:
+        case inspect.EnumType():
+            return issubclass(info.cls, (str, int))
+        case inspect.LiteralType():
+            return len({type(value) for value in info.values}) == 1
+        case inspect.TupleType():
+            return all(map(_has_order, info.item_types))
+        case inspect.VarTupleType():
+            return _has_order(info.item_type)
+        case inspect.Metadata():
+            return _has_order(info.type)
+        case _:
+            return isinstance(info, _ORDERED)
 
 
 def _is_text(info: inspect.Type) -> bool:

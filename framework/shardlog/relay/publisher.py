@@ -117,14 +117,16 @@ class Publisher:
 
     def _take(self, reader: Reader, give_up_ms: float) -> bool:
         """Read on up to a limit. Raises JournalError; what was read before it counts."""
+        if self._is_full:
+            return True
         start = reader.position
         for offset, value in self._journal.read(reader.shard, start):
-            if self._is_full or self._now_ms() > give_up_ms:
-                return True
             found = self._outputs_of(reader, offset, value)
             reader.pass_over(offset, value)  # with all outputs made, as the checkpoint may follow from here on
             self._batch += found
             self._batch_bytes += sum(len(record.value or b"") for record in found)
+            if self._is_full or self._now_ms() > give_up_ms:
+                return True  # before another is taken: the journal's reader then stands where this one goes on
         if reader.position == start and self._reach.is_due(reader.shard):
             check_reach(reader.state, self._journal.offsets(reader.shard)[1], WHOSE)
         return False

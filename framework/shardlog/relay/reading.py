@@ -127,10 +127,6 @@ class Reading:
             return False
         start = source.position
         for offset, value in self._journal.read(source.shard, start):
-            if source.position - start >= self._limits.read_records_max:
-                return True
-            if not self._has_room(source):
-                break
             found = source.look(offset, value)
             letters: list[CommandDeadLetter] = []
             if found is not None and self._keeps_letters:
@@ -140,6 +136,10 @@ class Reading:
                 self.held.put(source.shard, self._new(source, found.sends))
                 self.found += len(found.sends)
                 self.letters += letters
+            if not self._has_room(source):
+                break  # before another is taken: the journal's reader then stands where this one goes on
+            if source.position - start >= self._limits.read_records_max:
+                return True
         if source.position == start and self._is_reach_checked(source.shard):
             check_reach(source.state, self._journal.offsets(source.shard)[1], self._whose)
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -30,12 +31,13 @@ SIMPLE: dict[type[inspect.Type], Values] = {
 }
 
 
+@cache
 def values_of(message: type[msgspec.Struct]) -> Values:
     """Random values of a message type."""
-    return _values(inspect.type_info(message), {})
+    return _values(inspect.type_info(message), ())
 
 
-def _values(info: inspect.Type, known: dict[Any, Values]) -> Values:
+def _values(info: inspect.Type, above: tuple[Any, ...]) -> Values:
     simple = SIMPLE.get(type(info))
     if simple is not None:
         return simple
@@ -52,37 +54,43 @@ def _values(info: inspect.Type, known: dict[Any, Values]) -> Values:
         case inspect.LiteralType():
             return st.sampled_from(list(info.values))
         case inspect.Metadata():
-            return _values(info.type, known)
+            return _values(info.type, above)
         case inspect.UnionType():
-            return st.one_of([_values(member, known) for member in info.types])
+            return st.one_of([_values(member, above) for member in info.types if not _is_deep(member, above)])
         case _:
-            return _composed(info, known)
+            return _composed(info, above)
 
 
-def _field(field: inspect.Field, hint: Any, known: dict[Any, Values]) -> Values:
+def _field(field: inspect.Field, hint: Any, above: tuple[Any, ...]) -> Values:
     annotation, is_optional = without_none(hint)
     if bare(annotation) is not Personal:
-        return _values(field.type, known)
-    inner = _values(inspect.type_info(get_args(annotation)[0]), known)
+        return _values(field.type, above)
+    inner = _values(inspect.type_info(get_args(annotation)[0]), above)
     persons = (st.none() | inner).map(Personal)
     return st.none() | persons if is_optional else persons
 
 
-def _composed(info: inspect.Type, known: dict[Any, Values]) -> Values:
+def _composed(info: inspect.Type, above: tuple[Any, ...]) -> Values:
     match info:
         case inspect.TupleType():
-            return st.tuples(*(_values(item, known) for item in info.item_types))
+            return st.tuples(*(_values(item, above) for item in info.item_types))
         case inspect.VarTupleType():
-            return st.lists(_values(info.item_type, known), max_size=2).map(tuple)
+            if _is_deep(info.item_type, above):
+                return st.just(())
+            return st.lists(_values(info.item_type, above), max_size=2).map(tuple)
         case inspect.FrozenSetType():
-            return st.frozensets(_values(info.item_type, known), max_size=3)
+            return st.frozensets(_values(info.item_type, above), max_size=3)
         case inspect.DictType():
-            return st.dictionaries(_values(info.key_type, known), _values(info.value_type, known), max_size=2)
+            return st.dictionaries(_values(info.key_type, above), _values(info.value_type, above), max_size=2)
         case inspect.StructType() | inspect.NamedTupleType():
-            if info.cls not in known:
-                fields = info.fields
-                known[info.cls] = st.deferred(lambda: built)
-                hints = get_type_hints(getattr(info.cls, "__origin__", info.cls), include_extras=True)
-                built = st.builds(info.cls, **{field.name: _field(field, hints[field.name], known) for field in fields})
-            return known[info.cls]
+            inside = (*above, info.cls)
+            hints = get_type_hints(getattr(info.cls, "__origin__", info.cls), include_extras=True)
+            return st.builds(
+                info.cls, **{field.name: _field(field, hints[field.name], inside) for field in info.fields}
+            )
     raise NotImplementedError(info)
+
+
+def _is_deep(info: inspect.Type, above: tuple[Any, ...]) -> bool:
+    """Whether it would be a struct within itself, within itself: values are to stay small."""
+    return isinstance(info, inspect.StructType) and above.count(info.cls) >= 2

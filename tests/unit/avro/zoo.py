@@ -118,8 +118,7 @@ class Collected(Event):
     point: Point
     words: frozenset[str]
     colors: frozenset[Color]
-    moneys: frozenset[Money]
-    nested: frozenset[frozenset[int]]
+    pairs: frozenset[tuple[int, str]]
     sets: Mapping[str, frozenset[int]]
     prices: Mapping[str, Money]
     by_color: Mapping[Color, int]

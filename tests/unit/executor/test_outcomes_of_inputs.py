@@ -10,6 +10,7 @@ import pytest
 from shardlog.errors import ConfigurationError, InputChanged
 from shardlog.executor.shard import Mode
 from shardlog.ids import uuid7
+from shardlog.ports.inputs import UnreadableRecord
 from shardlog.sharding import shard_of
 from tests.unit.executor.ledger import Crash, Deposit, Faulty, Look, Note, Withdraw
 from tests.unit.executor.served import SECOND, TIME, HandInput, Served, everything, origin, record, replayed, value
@@ -72,6 +73,42 @@ def test_a_record_that_cannot_be_read_is_recorded_as_unreadable_and_the_next_is_
     assert served.state("a:1").balance == 7
     assert served.shard.settled(name) == 2
     assert replayed(served) == everything(served.core.state)
+
+
+def test_a_record_that_its_input_could_not_turn_is_recorded_with_the_inputs_reason() -> None:
+    served = fed(
+        UnreadableRecord("header 'shardlog-command' is not there"), value("a:1", Deposit(amount=7)), name=TOPIC
+    )
+    unreadable, accepted = served.entries()
+    assert (unreadable.code, unreadable.offset) == ("undecodable", 0)
+    assert unreadable.message == "header 'shardlog-command' is not there"
+    assert accepted.command == "deposit"
+    assert replayed(served) == everything(served.core.state)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (raw(id=5), "no command record: Expected `str`, got `int` - at `$[2]` (id)"),
+        (raw(expected_version=-1), "no command record: Expected `int` >= 0 - at `$[11]` (expected_version)"),
+        (raw(format=2), "no command record: Invalid enum value 2 - at `$[0]` (format)"),
+        (
+            raw(origin=["payments", 1]),
+            "no command record: Expected `array` of at least length 6, got 2 - at `$[14]` (origin)",
+        ),
+    ],
+)
+def test_an_unreadable_records_reason_names_the_element(record: bytes, said: str) -> None:
+    (unreadable,) = fed(record, name=TOPIC).entries()
+    assert unreadable.message == said
+
+
+def test_an_input_gives_a_single_record_again_and_none_for_what_is_not_there() -> None:
+    source = HandInput(TOPIC, first=3)
+    source.put(GOOD)
+    assert source.read_again(0, 3) == source.original(0, 3) == GOOD
+    assert source.read_again(0, 2) is None
+    assert source.original(0, 4) is None
 
 
 @pytest.mark.parametrize("size", [262_145, 10_000_000])

@@ -15,6 +15,7 @@ from shardlog import CommandAccepted, CommandUnavailable, Outcome
 from shardlog.adapters.memory.faulty import FaultyJournal
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.errors import ReplayFailed
+from shardlog.executor import runner
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
@@ -129,6 +130,21 @@ def test_inputs_are_taken_without_any_request() -> None:
     taken = threading.Event()
     with running(MemoryJournal(SHARDS), (source,)) as executor:
         source.put(value(f"{KEYS[0]}:1", Deposit(amount=1)))
+        wait_until(lambda: executor.settled("feeder:hand:1") == SHARDS, taken)
+
+
+def test_an_input_can_wake_the_thread_that_found_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gives(HandInput):
+        def on_arrival(self, wake: Callable[[], None]) -> None:
+            self.wake = wake
+
+    source = Gives()
+    monkeypatch.setattr(runner, "IDLE_SECONDS", 10.0 * WAIT)
+    taken = threading.Event()
+    with running(MemoryJournal(SHARDS), (source,)) as executor:
+        wait_until(lambda: executor._is_asleep, taken)
+        source.put(value(f"{KEYS[0]}:1", Deposit(amount=1)))
+        source.wake()
         wait_until(lambda: executor.settled("feeder:hand:1") == SHARDS, taken)
 
 

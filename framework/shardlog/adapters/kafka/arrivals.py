@@ -125,7 +125,7 @@ class Arrivals:
                 offset = message.offset()
                 try:
                     record = self._record(message)
-                except Exception as failure:  # of reading Avro, whatever that asks: it is asked again
+                except Exception as failure:  # noqa: BLE001  # of reading Avro, whatever that asks: it is asked again
                     self._error = failure
                     return
                 held.append((offset, record))  # type: ignore[arg-type]  # a record that was read has an offset
@@ -162,7 +162,7 @@ class Arrivals:
                 break
             try:
                 self._look()
-            except Exception as error:  # whatever it is, a reader hears of it, and asks again
+            except Exception as error:  # noqa: BLE001  # whatever it is, a reader hears of it, and asks again
                 with self._lock:
                     self._error = error
                     self._hand_over()

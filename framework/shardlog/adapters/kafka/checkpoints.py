@@ -6,10 +6,10 @@ import time
 from typing import Literal, TypeAlias
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
-from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import Faults, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import ConfigurationError, JournalUnavailable
@@ -20,6 +20,7 @@ Role: TypeAlias = Literal["outputs", "sends"]
 """Whose checkpoint: the publisher's or the carrier's. Keys are `ROLE/SHARD`."""
 PARTITION = 0
 POLL_SECONDS = 0.1
+ASK_SECONDS = 1.0
 BATCH_RECORDS = 500
 
 
@@ -69,9 +70,18 @@ def read_checkpoints(settings: KafkaSettings, role: Role) -> dict[int, Checkpoin
 def _end(settings: KafkaSettings) -> int:
     """Where the log ends, whether transactions before that are open or not: one that is must be waited for."""
     asking = Consumer(consumer_config(settings))
+    partition = TopicPartition(settings.checkpoints_topic, PARTITION)
+    give_up = time.monotonic() + settings.request_timeout_ms / 1000
+    bounds = None
     try:
-        partition = TopicPartition(settings.checkpoints_topic, PARTITION)
-        bounds = asking.get_watermark_offsets(partition, timeout=settings.request_timeout_ms / 1000)
+        while bounds is None and time.monotonic() < give_up:
+            try:
+                bounds = asking.get_watermark_offsets(partition, timeout=ASK_SECONDS)
+            except KafkaException as error:
+                found = kafka_error(error)
+                if found is None or not found.retriable() or time.monotonic() > give_up:
+                    raise
+                asking.poll(POLL_SECONDS)  # its leader is just being chosen, or no broker answers
     finally:
         asking.close()
     if bounds is None:

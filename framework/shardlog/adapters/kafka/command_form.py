@@ -13,11 +13,13 @@ from typing import TypeAlias
 import msgspec
 
 from shardlog.executor.requests import NOT_DECODED, RECORD_FORMAT
-from shardlog.journal.records import INTEGER_MAX, Origin
+from shardlog.journal.envelope import INTEGER_MAX
+from shardlog.journal.records import Origin
 from shardlog.model.names import closest
 from shardlog.ports.inputs import UnreadableRecord
 
-Headers: TypeAlias = Sequence[tuple[str, bytes | None]] | None
+Headers: TypeAlias = Sequence[tuple[str, str | bytes | None]] | dict[str, str | bytes | None] | None
+"""As the client library types them; what it gives for a record that was read is a list with bytes or None."""
 ReadAvro: TypeAlias = Callable[[str, str, bytes], bytes]
 """From category, command and Avro in Confluent framing to a JSON object.
 
@@ -63,7 +65,7 @@ def command_form(value: bytes | None, headers: Headers, read_avro: ReadAvro | No
 def _own_headers(headers: Headers) -> Mapping[str, bytes]:
     """Those that speak of the command, each once; a header that is misspelt must not go unheard."""
     found: dict[str, bytes] = {}
-    for name, value in headers or ():
+    for name, value in headers.items() if isinstance(headers, dict) else headers or ():
         if not name.startswith(PREFIX) and name != TRACEPARENT:
             continue
         if name not in KNOWN and name != TRACEPARENT:
@@ -72,7 +74,7 @@ def _own_headers(headers: Headers) -> Mapping[str, bytes]:
             raise _Wrong(f"header {name!r} is there twice")
         if value is None:
             raise _Wrong(f"header {name!r} is null: leave it out, or give it a value")
-        found[name] = value
+        found[name] = value.encode() if isinstance(value, str) else value
     return found
 
 

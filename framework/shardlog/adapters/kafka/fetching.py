@@ -37,7 +37,7 @@ class CommandFetch:
         self._open: Consumer | None = None
 
     def at(self, shard: int, offset: int) -> Fetched | None:
-        """The record at exactly this offset; None where there is none. Raises JournalUnavailable, ConfigurationError."""
+        """The record at this offset; None where there is none. Raises JournalUnavailable and ConfigurationError."""
         doing = f"reading topic {self._topic}, shard {shard}, offset {offset} again"
         with self._lock, kafka_errors(self._settings, doing, self._faults):
             consumer = self._consumer()

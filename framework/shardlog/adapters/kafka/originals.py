@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -12,7 +11,6 @@ from shardlog.adapters.kafka.clients import consumer_config
 from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics
-from shardlog.ports.inputs import Input
 from shardlog.ports.originals import Original, Originals
 
 KIND = "kafka"
@@ -85,23 +83,3 @@ class KafkaOriginals(Originals):
 def _headers(message: Message) -> list[tuple[str, bytes | None]]:
     found = cast("list[tuple[str, bytes | None]] | None", message.headers())  # what the stubs allow more is for sending
     return [] if found is None else list(found)
-
-
-class FetchedInput(Input):
-    """An input of which single records are fetched again, as a carrier does for forwards; `read` waits for them.
-
-    name: as it stands in frames. form: makes a command's record of what a producer wrote, as the executor's input does.
-    """
-
-    def __init__(self, originals: Originals, name: str, form: Callable[[Original], bytes]) -> None:
-        self._originals = originals
-        self._name = name
-        self._form = form
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        original = self._originals.fetch(self._name, shard, start) if limit else None
-        return [] if original is None else [(start, self._form(original))]

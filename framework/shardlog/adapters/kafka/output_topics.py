@@ -1,4 +1,4 @@
-"""The topics that a relay writes: sends, and what it publishes, partitioned as the journal is."""
+"""The topics that a relay publishes to, partitioned as the journal is, and that of its checkpoints."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from shardlog.adapters.kafka.topics import Topic, checkpoints_topic
 _LARGE = frozenset({"max.message.bytes"})
 RECORD_BYTES_MIN = 1_048_576
 """What such a topic must take at least; a new one takes `record_bytes_max`, as the journal does."""
-
-
-def sends_topic(settings: KafkaSettings, shards: int) -> Topic:
-    """Process managers' commands and forwards. Nothing in it is deleted before its target has taken it."""
-    kept = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-    kept |= {"unclean.leader.election.enable": "false", "max.message.bytes": str(_least(settings))}
-    return Topic(settings.sends_topic, shards, kept, _LARGE)
 
 
 def output_topics(settings: KafkaSettings, shards: int, categories: Iterable[str]) -> list[Topic]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -61,12 +60,8 @@ class KafkaOutputs(Outputs):
             self._produce(producer, records, checkpoints)
             self._until_done(lambda: producer.commit_transaction(CALL_SECONDS))
         except FOREIGN_ERRORS as error:
-            self._abort(producer, error)
-            cause = kafka_error(error)
-            is_replaced = cause is not None and cause.fatal()
-            raise output_error(
-                error if is_replaced or self._failed is None else self._failed, self._settings, doing, self._faults
-            ) from error
+            cause = self._abort(producer, error)
+            raise output_error(cause, self._settings, doing, self._faults) from error
 
     def close(self) -> None:
         self._drop()
@@ -105,13 +100,22 @@ class KafkaOutputs(Outputs):
                 self._faults.succeeded()
                 return
 
-    def _abort(self, producer: Producer, error: BaseException) -> None:
-        """Let readers go on at once. Where that fails, the next beginning aborts, or the transaction's time-out."""
-        cause = kafka_error(error)
-        if cause is None or not cause.fatal():
-            with suppress(*FOREIGN_ERRORS):
-                producer.abort_transaction(ABORT_SECONDS)
+    def _abort(self, producer: Producer, error: BaseException) -> KafkaError | BaseException:
+        """Let readers go on at once; returns why the transaction failed.
+
+        Where that does not work, the next beginning aborts it, or its time-out. A producer that is beyond use says why
+        only here.
+        """
+        found = kafka_error(error)
+        cause: KafkaError | BaseException = error
+        try:
+            producer.abort_transaction(ABORT_SECONDS)
+        except FOREIGN_ERRORS as hopeless:
+            if found is not None and found.code() == KafkaError._FATAL:
+                cause = hopeless
         self._drop()
+        is_fatal = found is not None and found.fatal()
+        return cause if is_fatal or cause is not error or self._failed is None else self._failed
 
     def _drop(self) -> None:
         """Free the producer in the background: with brokers gone it may take its time."""
