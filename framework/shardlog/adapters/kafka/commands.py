@@ -16,18 +16,23 @@ from shardlog.errors import ConfigurationError, InputChanged, InputTruncated, Jo
 from shardlog.ports.inputs import Input
 
 log = logging.getLogger("shardlog.kafka")
+_LARGE = frozenset({"max.message.bytes"})
 NOTHING_ACCEPTED: Mapping[int, int] = MappingProxyType({})
 
 
 def command_topics(settings: KafkaSettings, shards: int, command_bytes_max: int) -> list[Topic]:
-    """The topic of commands: a partition a shard, never compacted, since records of one key are commands of many
-    streams.
+    """Both topics: a partition a shard, never compacted, since records of one key are commands of many streams.
 
-    How long records are kept is the cluster's default, or what is set: longer than executors may be away.
+    How long producers' commands are kept is the cluster's default, or what is set: longer than executors may be away.
+    Sends are kept: a target that is away for long must not miss one.
     """
     least = str(command_bytes_max + RECORD_OVERHEAD_BYTES)
     kept = {"cleanup.policy": "delete", "unclean.leader.election.enable": "false", "max.message.bytes": least}
-    return [Topic(settings.commands_topic, shards, kept, frozenset({"max.message.bytes"}))]
+    always = {"retention.ms": "-1", "retention.bytes": "-1"}
+    return [
+        Topic(settings.commands_topic, shards, kept, _LARGE),
+        Topic(settings.sends_topic, shards, kept | always, _LARGE),
+    ]
 
 
 class KafkaInput(Input):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shardlog.adapters.kafka.commands import command_topics
-from shardlog.adapters.kafka.output_topics import output_topics, sends_topic
+from shardlog.adapters.kafka.output_topics import output_topics
 from shardlog.adapters.kafka.topics import Topic, control_topic, journal_topic
 from shardlog.wiring.settings import Settings
 
@@ -22,8 +22,7 @@ def all_topics(settings: Settings, shards: int, categories: Iterable[str]) -> li
 
 def input_topics(settings: Settings, shards: int) -> list[Topic]:
     """What executors read beside the journal."""
-    commands = command_topics(settings.kafka, shards, settings.executor.command_bytes_max)
-    return [*commands, sends_topic(settings.kafka, shards)]
+    return command_topics(settings.kafka, shards, settings.executor.command_bytes_max)
 
 
 def relay_topics(settings: Settings, shards: int, categories: Iterable[str]) -> list[Topic]:
