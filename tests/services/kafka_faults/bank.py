@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +19,7 @@ from domain.banking import banking
 from projections.banking import balances
 from shardlog import Application
 from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import JournalUnavailable
 from shardlog.sharding import shard_of
 from shardlog.wiring.kafka import administration
 from shardlog.wiring.settings import Settings, load_settings
@@ -76,8 +76,14 @@ class Bank:
         self.journal_id = ""
 
     def init(self) -> None:
-        """Make its topics and its meta record."""
-        self.journal_id = administration.init(self.settings, application).journal
+        """Make its topics and its meta record; brokers that have begun a moment ago may need several attempts."""
+        give_up = time.monotonic() + SERVING_SECONDS
+        while not self.journal_id:
+            try:
+                self.journal_id = administration.init(self.settings, application).journal
+            except JournalUnavailable:
+                if time.monotonic() > give_up:
+                    raise
 
     def assign(self, shard: int, ordinal: int) -> None:
         """As `shardlog admin assign` does."""
@@ -151,12 +157,9 @@ class RoleProcess:
         self.log = log
         self._said: list[dict[str, Any]] = []
         self._rest = b""
-        with log.open("wb") as errors:
-            self.popen = subprocess.Popen(
-                list(command), stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, env=environment
-            )
-        assert self.popen.stdout is not None
-        os.set_blocking(self.popen.stdout.fileno(), False)
+        with log.open("wb") as errors, log.with_suffix(".out").open("wb") as said:  # a pipe would fill, and stop it
+            self.popen = subprocess.Popen(list(command), stdout=said, stderr=errors, cwd=ROOT, env=environment)
+        self._output = log.with_suffix(".out").open("rb")
 
     @property
     def is_running(self) -> bool:
@@ -166,27 +169,31 @@ class RoleProcess:
     def pid(self) -> int:
         return self.popen.pid
 
+    @property
+    def serves(self) -> list[int]:
+        """The shards that it serves, as it said last."""
+        return list(self._said[-1]["shards"]) if self._said else []
+
     def wait_until_serving(self, times: int = 1) -> RoleProcess:
         """Until it has said so often that it serves."""
-        give_up = time.monotonic() + SERVING_SECONDS
-        while len(self._said) < times:
-            self._read(0.1)
-            assert self.is_running or self._said, f"{self.role} ended: {self.errors()[-3000:]}"
-            assert time.monotonic() < give_up, f"{self.role} does not serve: {self.errors()[-3000:]}"
+        self._wait(lambda: len(self._said) >= times, "does not serve")
         return self
 
     def wait_until_answered(self, count: int) -> None:
         """Until its callers were told so many answers more."""
-        wanted, give_up = len(self.answers) + count, time.monotonic() + SERVING_SECONDS
-        while len(self.answers) < wanted:
-            self._read(0.1)
-            assert self.is_running, f"{self.role} ended: {self.errors()[-3000:]}"
-            assert time.monotonic() < give_up, f"{self.role} answers nothing: {self.errors()[-3000:]}"
+        self.read()
+        wanted = len(self.answers) + count
+        self._wait(lambda: len(self.answers) >= wanted, "answers nothing")
 
     def read(self) -> None:
         """What it has said up to now."""
-        while self._read(0.0):
-            pass
+        *lines, self._rest = (self._rest + self._output.read()).split(b"\n")
+        for line in lines:
+            value = json.loads(line)
+            if isinstance(value, list):
+                self.answers.append(Answer(*value))
+            else:
+                self._said.append(value)
 
     def kill(self) -> None:
         """SIGKILL; what it had said before is read."""
@@ -200,6 +207,10 @@ class RoleProcess:
     def resume(self) -> None:
         self.popen.send_signal(signal.SIGCONT)
 
+    def ask_no_more(self) -> None:
+        """Callers in its process send nothing from now on."""
+        self.popen.send_signal(signal.SIGUSR1)
+
     def terminate(self) -> int:
         """SIGTERM; its exit code."""
         if self.is_running:
@@ -208,28 +219,26 @@ class RoleProcess:
 
     def wait(self) -> int:
         """Until it has ended."""
-        assert self.popen.stdout is not None
-        give_up = time.monotonic() + ENDED_SECONDS
-        while self._read(0.1) or self.is_running:
-            assert time.monotonic() < give_up, f"{self.role} does not end: {self.errors()[-3000:]}"
-        self.popen.stdout.close()
-        return self.popen.wait()
+        try:
+            self.popen.wait(ENDED_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.role} does not end: {self.errors()[-3000:]}") from None
+        if not self._output.closed:
+            self.read()
+            self._output.close()
+        return self.popen.returncode
 
     def errors(self) -> str:
+        """Its log."""
         return self.log.read_text(errors="replace")
 
-    def _read(self, within_s: float) -> bool:
-        """Take what is there; False at the end, and where there is nothing."""
-        stream = self.popen.stdout
-        assert stream is not None
-        if stream.closed or not select.select([stream], [], [], within_s)[0]:
-            return False
-        data = stream.read() or b""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            value = json.loads(line)
-            if isinstance(value, list):
-                self.answers.append(Answer(*value))
-            else:
-                self._said.append(value)
-        return bool(data)
+    def _wait(self, is_so: Callable[[], bool], why: str) -> None:
+        give_up = time.monotonic() + SERVING_SECONDS
+        while True:
+            has_ended = not self.is_running
+            self.read()
+            if is_so():
+                return
+            assert not has_ended, f"{self.role} ended: {self.errors()[-3000:]}"
+            assert time.monotonic() < give_up, f"{self.role} {why}: {self.errors()[-3000:]}"
+            time.sleep(0.02)

@@ -1,7 +1,7 @@
 """An executor as `shardlog serve executor` runs it, with callers in its process, or an end at a certain step.
 
 `python -m tests.services.kafka_faults.executor_process ORDINAL RATE [DIES]` with SHARDLOG_SETTINGS. RATE: requests a
-second, each answer a line [id, command id, accepted or code, token]. DIES: at which step of its first claim it ends by
+second until SIGUSR1, each answer a line [id, command id, accepted or code, token]. DIES: at which step of its first claim it ends by
 SIGKILL: before-send, after-send, after-landing, after-re-reading.
 """
 
@@ -139,6 +139,7 @@ def main(ordinal: int, rate: int, dies: str) -> None:
         kafka_log.KafkaJournal = EndingJournal  # type: ignore[misc]  # the wiring knows no other journal
     process = ExecutorProcess(load_settings(os.environ["SHARDLOG_SETTINGS"]), application, ordinal)
     is_ending = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: is_ending.set())
     caller = threading.Thread(target=call, args=(process, rate, is_ending), daemon=True)
     if rate:
         caller.start()

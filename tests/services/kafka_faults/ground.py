@@ -23,7 +23,7 @@ from tests.services.kafka_faults.money import check_tables
 from tests.services.kafka_faults.topics import ends, records
 
 SESSION_TIMEOUT_MS = 2_000
-REST_SECONDS = 90.0
+REST_SECONDS = 40.0
 
 
 class Brokers(NamedTuple):
@@ -76,6 +76,18 @@ class Ground:
         wanted = self.following.frames + count
         wait_for(lambda: self.following.frames >= wanted, within_s, lambda: self._where(f"{count} frames more"))
 
+    def wait_for_claims(self, count: int, within_s: float = 40.0) -> None:
+        """So many valid claims more than now, over all shards."""
+        claims = self.following.claims
+        wanted = sum(map(len, claims)) + count
+        wait_for(lambda: sum(map(len, claims)) >= wanted, within_s, lambda: self._where(f"{count} claims more"))
+
+    def in_sync(self) -> int:
+        """How many replicas are in sync, of the shard that has the fewest."""
+        topic = self.bank.kafka.journal_topic
+        found = AdminClient({"bootstrap.servers": self.brokers.bootstrap}).list_topics(topic, timeout=20)
+        return min(len(partition.isrs) for partition in found.topics[topic].partitions.values())
+
     def leader(self, shard: int) -> Broker:
         """The broker that leads a shard of the journal now."""
         topic = self.bank.kafka.journal_topic
@@ -86,10 +98,13 @@ class Ground:
         """End the load, wait until everything is at rest, and judge. publishes, projects: whether a relay and a
         projector run."""
         self.load.stop()
+        executors = [process for process in self.bank.processes if process.role == "executor"]
+        for executor in executors:
+            if executor.is_running:
+                executor.ask_no_more()
         self._rest(publishes)
         if projects:
             check_tables(self.bank)
-        executors = [process for process in self.bank.processes if process.role == "executor"]
         for process in self.bank.processes:
             process.terminate()
         answers = [answer for process in executors for answer in process.answers]
@@ -116,8 +131,6 @@ class Ground:
         wait_for(is_settled, REST_SECONDS, lambda: self._where(f"{input} settled to {wanted}"))
         if publishes:
             wait_for(lambda: follow.has_carried_all, REST_SECONDS, lambda: self._where("all sends taken"))
-            for process in self.bank.processes:
-                process.read()
             wait_for(self._has_published_all, REST_SECONDS, lambda: self._where("all outputs published"))
 
     def _has_published_all(self) -> bool:
