@@ -23,7 +23,8 @@ from tests.services.kafka_faults.money import check_tables
 from tests.services.kafka_faults.topics import ends, records
 
 SESSION_TIMEOUT_MS = 2_000
-REST_SECONDS = 40.0
+HEAP_MB = 256
+REST_SECONDS = 60.0
 
 
 class Brokers(NamedTuple):
@@ -38,10 +39,12 @@ class Brokers(NamedTuple):
 
 
 @contextmanager
-def three_brokers() -> Iterator[Brokers]:
-    """Three brokers that find out within 2 s that one is gone."""
-    with FaultProxy(3) as proxy:
-        options = BrokerOptions(brokers=3, session_timeout_ms=SESSION_TIMEOUT_MS, heap_mb=300, proxy_ports=proxy.ports)
+def brokers_behind_a_proxy(count: int) -> Iterator[Brokers]:
+    """Brokers that find out within 2 s that one of them is gone."""
+    with FaultProxy(count) as proxy:
+        options = BrokerOptions(
+            brokers=count, session_timeout_ms=SESSION_TIMEOUT_MS, heap_mb=HEAP_MB, proxy_ports=proxy.ports
+        )
         with KafkaCluster(options) as cluster:
             proxy.forward_to(cluster.proxied_addresses)
             yield Brokers(cluster, proxy)
@@ -60,7 +63,7 @@ class Ground:
         self._topics: list[str] = []
 
     @contextmanager
-    def under_load(self, rate: int = 250) -> Iterator[Ground]:
+    def under_load(self, rate: int = 100) -> Iterator[Ground]:
         """The bank with its topics, a load on them and a reader behind it; at the end of it nothing runs any more."""
         with self.bank:
             self.following = Following(self.bank.kafka, self.bank.journal_id, SHARDS)

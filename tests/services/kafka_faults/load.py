@@ -37,7 +37,7 @@ class Load:
     rate: records a second.
     """
 
-    def __init__(self, settings: KafkaSettings, random: Random, rate: int = 250) -> None:
+    def __init__(self, settings: KafkaSettings, random: Random, rate: int = 100) -> None:
         self.produced: list[Produced] = []
         self.confirmed = 0
         self._settings = settings
