@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -13,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
-from shardlog.errors import Diverged, JournalError, Truncated
+from shardlog.errors import Diverged, Truncated
 from shardlog.testing.contracts.journal import append
 from shardlog.testing.faults import FaultProxy
 from shardlog.testing.services.kafka import BrokerOptions, KafkaCluster

@@ -149,6 +149,7 @@ class ShardExecutor:
         """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
         if self.error is None:
             self.error = error
+            log.error("shard %d stopped, and is served again when somebody has acted: %s", self.number, error)
         self._stop()
 
     def close(self) -> None:

@@ -63,13 +63,15 @@ def two_executors(brokers: Brokers, directory: Path, random: Random, rounds: int
     """Two processes of one name for the same shards, both alive: one at a time counts, and claims stay bounded."""
     with Ground(brokers, directory, random).under_load() as ground:
         serving(ground.bank.relay())
-        one, other = ground.bank.executor(0, rate=40), ground.bank.executor(0, rate=40)
-        wait_for(lambda: all(ground.following.claims), 40, lambda: "nobody has claimed")
+        one = ground.bank.executor(0, rate=40).wait_until_serving()
+        other = ground.bank.executor(0, rate=40)
+        ground.wait_for_claims(SHARDS)
         began, before = time.monotonic(), sum(map(len, ground.following.claims))
         for _ in range(rounds):
             ground.wait_for_frames(40, within_s=60)
         minutes = (time.monotonic() - began) / 60
         claims = sum(map(len, ground.following.claims)) - before
+        assert claims > SHARDS, "nobody contends"
         assert claims <= SHARDS * (CLAIMS_A_MINUTE_MAX * minutes + 10), f"{claims} claims in {minutes * 60:.0f} s"
         random.choice([one, other]).kill()
         return ground.finish(publishes=True)

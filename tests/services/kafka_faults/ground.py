@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -111,7 +111,7 @@ class Ground:
         for process in self.bank.processes:
             process.terminate()
         answers = [answer for process in executors for answer in process.answers]
-        wait_for(lambda: self._has_read_to_the_end(), REST_SECONDS, lambda: self._where("the end"))
+        wait_for(self._has_read_to_the_end, REST_SECONDS, lambda: self._where("the end"))
         counts = judge(self.bank, self.load.produced, answers, self.following, self.input, publishes=publishes)
         assert counts.confirmed > 0
         return counts
@@ -125,13 +125,11 @@ class Ground:
     def _rest(self, publishes: bool) -> None:
         bootstrap, kafka = self.brokers.bootstrap, self.bank.kafka
         wanted, input, follow = ends(bootstrap, kafka.commands_topic, SHARDS), self.input, self.following
-        is_settled: Callable[[], bool] = lambda: (
-            [  # noqa: E731
-                settled.get(input, 0) for settled in follow.settled
-            ]
-            == wanted
+        wait_for(
+            lambda: [settled.get(input, 0) for settled in follow.settled] == wanted,
+            REST_SECONDS,
+            lambda: self._where(f"{input} settled to {wanted}"),
         )
-        wait_for(is_settled, REST_SECONDS, lambda: self._where(f"{input} settled to {wanted}"))
         if publishes:
             wait_for(lambda: follow.has_carried_all, REST_SECONDS, lambda: self._where("all sends taken"))
             wait_for(self._has_published_all, REST_SECONDS, lambda: self._where("all outputs published"))

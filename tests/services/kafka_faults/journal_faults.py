@@ -37,7 +37,7 @@ def foreign_records(brokers: Brokers, directory: Path, random: Random, rounds: i
                     producer.produce(ground.bank.kafka.journal_topic, value, partition=shard)
                     written += 1
             assert producer.flush(FLUSH_SECONDS) == 0
-            wait_for(lambda: invalid(ground) >= written, 40, lambda: f"{invalid(ground)} of {written} are invalid")
+            wait_for_invalid(ground, written)
         shard = random.randrange(SHARDS)
         producer.produce(ground.bank.kafka.journal_topic, next_claim(ground, shard), partition=shard)
         assert producer.flush(FLUSH_SECONDS) == 0
@@ -50,6 +50,11 @@ def foreign_records(brokers: Brokers, directory: Path, random: Random, rounds: i
 def invalid(ground: Ground) -> int:
     """How many records are invalid, as the reader that follows has found."""
     return sum(sum(reader.invalid.values()) for reader in ground.following.readers)
+
+
+def wait_for_invalid(ground: Ground, count: int) -> None:
+    """Until so many were found invalid."""
+    wait_for(lambda: invalid(ground) >= count, 40, lambda: f"{invalid(ground)} of {count} are invalid")
 
 
 def forged(ground: Ground, shard: int, random: Random) -> list[bytes | None]:
