@@ -7,6 +7,7 @@ thread and no clock of its own: a thread or a simulation calls `step`, and repor
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
@@ -64,7 +65,11 @@ class Claimant(NamedTuple):
 
 
 class ShardExecutor:
-    """One shard of the journal. `step` and what it calls run in one thread; `submit` and reports come from any."""
+    """One shard of the journal. `step` and what it calls run in one thread; `submit` and reports come from any.
+
+    is_assigned: whether this owner should have the shard, as it was looked at since a time of the world's monotonic
+    clock, in milliseconds; None where nobody has looked since.
+    """
 
     def __init__(
         self,
@@ -75,7 +80,7 @@ class ShardExecutor:
         world: World,
         inputs: Sequence[Input] = (),
         accepted_inputs: Sequence[str] = (),
-        is_assigned: Callable[[], bool] = lambda: True,
+        is_assigned: Callable[[float], bool | None] = lambda _since_ms: True,
         sends: SendsSource | None = None,
         snapshots: Snapshotting | None = None,
     ) -> None:
@@ -97,6 +102,7 @@ class ShardExecutor:
         self._queue = RequestQueue(self.number, self._limits)
         self._producer = Producer(journal, self.number)
         self._deadline_ms = 0.0
+        self._failed_ms = -math.inf
         self._back_off_after = BackOff(self._limits)
         self._has_served = False
         self._is_draining = False
@@ -231,6 +237,9 @@ class ShardExecutor:
 
         A host whose clock is behind (rule D4) does not claim, and so takes the shard from nobody. Raises ClockBehind.
         Raises HistoryMissing where neither journal nor snapshots reach back to the beginning.
+
+        Nor does one that was fenced, or failed, before somebody has looked again whose the shard should be: a process
+        that was paused would take it back from who was told to have it.
         """
         if self._snapshots is not None and self._writer.reader.position == 0:
             self._snapshots.load(self._journal)
@@ -239,7 +248,10 @@ class ShardExecutor:
         except Truncated as error:
             raise self._history_missing(error) from error
         self._core.check_clock(self._world.now_us())
-        if not self._is_assigned():
+        is_assigned = self._is_assigned(self._failed_ms)
+        if is_assigned is None:
+            return False
+        if not is_assigned:
             self._hand_over([])
             return True
         self._producer.begin()
@@ -379,7 +391,8 @@ class ShardExecutor:
             wait_ms = self._back_off_after.failed()
         else:
             wait_ms = self._back_off_after.lost(self._world.monotonic_ms())
-        if not self._is_assigned():
+        self._failed_ms = self._world.monotonic_ms()
+        if self._is_assigned(-math.inf) is False:
             self._hand_over(waiting)
             return
         self._queue.take_back(waiting)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config, producer_config
-from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_hopeless, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.errors import JournalError, JournalUnavailable
+from shardlog.errors import JournalError
 from shardlog.ports.control import Control
 
 POLL_SECONDS = 0.1
@@ -81,12 +81,12 @@ class KafkaControl(Control):
         while True:
             wait_s = max(min(1.0, give_up - time.monotonic()), 0.05)
             try:
-                with kafka_errors(self._settings, f"asking for the end of topic {self._topic}", self._faults):
-                    bounds = self._consumer.get_watermark_offsets(self._partition, timeout=wait_s)
-            except JournalUnavailable:
+                bounds = self._consumer.get_watermark_offsets(self._partition, timeout=wait_s)
+            except FOREIGN_ERRORS as error:
                 self._take_if_any(self._consumer.poll(0))  # serves what the client knows of the reason
-                if self._faults.refusal is not None or time.monotonic() > give_up:
-                    raise
+                if is_hopeless(kafka_error(error), self._faults) or time.monotonic() > give_up:
+                    doing = f"asking for the end of topic {self._topic}"
+                    raise our_error(error, self._settings, doing, self._faults) from error
             else:
                 if bounds is not None:
                     self._faults.succeeded()

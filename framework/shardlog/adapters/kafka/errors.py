@@ -36,6 +36,15 @@ _REFUSED = {
     KafkaError.UNSUPPORTED_VERSION: "the brokers cannot do this: use Apache Kafka 3.0 or newer",
 }
 """What trying again does not help against, and what to do."""
+DOUBTFUL = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""What is also said of a topic that is there: by a client whose connections were lost, by a broker that has begun a
+moment ago. It counts when it is still said at the end of the time-out."""
 _TRANSIENT = {
     KafkaError._TRANSPORT: "no broker answers",
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
@@ -61,7 +70,7 @@ class Faults:
 
     def note(self, error: KafkaError) -> None:
         """A client's `error_cb`."""
-        if error.code() in _REFUSED:
+        if error.code() in _REFUSED and error.code() not in DOUBTFUL:
             with self._lock:
                 self._refusal = error
 
@@ -87,6 +96,12 @@ def kafka_error(error: BaseException) -> KafkaError | None:
 def is_for_good(error: KafkaError | None) -> bool:
     """Whether trying again does not help."""
     return error is not None and error.code() in _REFUSED
+
+
+def is_hopeless(error: KafkaError | None, faults: Faults) -> bool:
+    """Whether asking again at once does not help either."""
+    is_certain = is_for_good(error) and error is not None and error.code() not in DOUBTFUL
+    return is_certain or faults.refusal is not None
 
 
 def explain(error: KafkaError | BaseException, settings: KafkaSettings, doing: str) -> str:

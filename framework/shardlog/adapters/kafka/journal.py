@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shardlog.adapters.kafka.clients import admin_config, consumer_config
-from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_for_good, kafka_error, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_hopeless, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.incarnation import Incarnation
 from shardlog.adapters.kafka.reading import OutOfRange, Tail, Tails
 from shardlog.adapters.kafka.settings import KafkaSettings
@@ -188,8 +188,7 @@ class KafkaJournal(Journal):
             except FOREIGN_ERRORS as error:
                 with suppress(*FOREIGN_ERRORS):
                     self._asking.poll(0)  # so that the client says what it knows
-                is_hopeless = is_for_good(kafka_error(error)) or self._faults.refusal is not None
-                if is_hopeless or time.monotonic() > give_up:
+                if is_hopeless(kafka_error(error), self._faults) or time.monotonic() > give_up:
                     raise our_error(error, self._settings, doing, self._faults) from error
             else:
                 if bounds is not None:

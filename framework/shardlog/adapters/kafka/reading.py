@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
-from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import DOUBTFUL, Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import Corrupt
 
@@ -141,7 +141,7 @@ class Tail:
         return f"reading topic {self._settings.journal_topic}, shard {self.shard}"
 
 
-_PASSING = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE})
+_PASSING = DOUBTFUL | {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
 """What librdkafka gets over by itself, or what the time-out of the reading is for."""
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
-from shardlog.errors import JournalUnavailable, ShardlogError
+from shardlog.errors import ConfigurationError, JournalMismatch, JournalUnavailable, ShardlogError
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.requests import Waiting
@@ -53,6 +55,8 @@ class ExecutorProcess:
         self._application = application
         self._world = SystemWorld()
         self._view: ControlView
+        self._looked_ms = -math.inf
+        self._look_now = threading.Event()
         self._announced: dict[int, int] = {}
         self._stop = threading.Event()
         self.executor: Executor | None = None
@@ -60,6 +64,7 @@ class ExecutorProcess:
     def stop(self) -> None:
         """Finish what was taken, release the shards, and end. From any thread, or a signal's handler."""
         self._stop.set()
+        self._look_now.set()
 
     def submit(self, shard: int, waiting: Waiting) -> None:
         """Hand a command or a read to a shard of this process. Raises KeyError for one that is not served here."""
@@ -99,22 +104,31 @@ class ExecutorProcess:
             if serving != last and len(serving) == len(self._mine()):
                 announce(Serving(self.owner, opened_log.meta.journal, serving))
                 last = serving
-            self._stop.wait(self._settings.ownership.poll_ms / 1000 if serving == last else 0.02)
+            self._look_now.wait(self._settings.ownership.poll_ms / 1000 if serving == last else 0.02)
+            self._look_now.clear()
         executor.drain(self._settings.recovery.drain_deadline_ms / 1000)
         self._release_all(opened_log)
 
     # -- what it should own --------------------------------------------------------------------------------------------
     def _look(self, opened_log: OpenLog) -> None:
         """The newest assignments; the last ones that were read count while no broker answers."""
+        began_ms = self._world.monotonic_ms()
         try:
             self._view = look(opened_log.control.read())
-        except JournalUnavailable as error:
+        except JournalMismatch:
+            raise
+        except (ConfigurationError, JournalUnavailable) as error:  # what is served does not depend on it
             log.warning("%s: the assignments of before count until it can be read again", error)
+        self._looked_ms = began_ms
 
     def _mine(self) -> frozenset[int]:
         return self._view.shards_of(self.owner, self._settings.ownership.executors)
 
-    def _is_mine(self, shard: int) -> bool:
+    def _is_mine(self, shard: int, since_ms: float) -> bool | None:
+        """None where it was last looked at before that time, and is looked at now. At the end nobody looks any more."""
+        if self._looked_ms < since_ms and not self._stop.is_set():
+            self._look_now.set()
+            return None
         return self._view.owner_of(shard, self._settings.ownership.executors) == self.owner
 
     def _take_and_leave(
@@ -150,7 +164,7 @@ class ExecutorProcess:
             self._world,
             inputs,
             accepted_inputs=tuple(self._view.inputs),
-            is_assigned=lambda: self._is_mine(number),
+            is_assigned=partial(self._is_mine, number),
             snapshots=snapshots.of(self._application, core, writer),
         )
 

@@ -75,6 +75,8 @@ class Broker:
         """Start it, or start it again; returns at once. Raises ServiceFailed where it runs already."""
         if self.is_running:
             raise ServiceFailed(f"{self.name} runs already: stop or kill it first")
+        if self._process is not None:
+            self._process.forget()
         self._read_from = self.log.stat().st_size if self.log.exists() else 0
         command = self._java("kafka.Kafka", "server.properties")
         self._process = ServiceProcess(self.name, command, self._folder, self.log, is_detached=self._is_detached)
