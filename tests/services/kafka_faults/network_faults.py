@@ -13,7 +13,7 @@ from tests.services.kafka_faults.history import Counts
 
 PRODUCES = frozenset({PRODUCE})
 TREATED_SECONDS = 40.0
-FRAMES = 15
+FRAMES = 8
 
 
 def answers_treated(brokers: Brokers, directory: Path, random: Random, rounds: int) -> Counts:
