@@ -5,6 +5,7 @@
 - An `sh` block is run by bash, in a folder that is empty at first. Lines that begin with `make` are not run; their
   targets must be in the Makefile.
 - A `text` block is what the block above it prints, `...` standing for anything.
+- A block in another programming language has its file's name in its first line; tests of services run it.
 - A `mermaid` block begins with a kind of diagram, `json` and `toml` must parse, and a fence without a language is for
   people.
 """
@@ -30,6 +31,7 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 ROOT = Path(__file__).resolve().parents[2]
 DIAGRAMS = ("flowchart", "stateDiagram-v2", "sequenceDiagram", "classDiagram", "erDiagram", "gantt", "xychart-beta")
+ELSEWHERE = ("java", "javascript", "go")
 SHELL_SECONDS = 120
 _saved_as = re.compile(r"# ([\w./-]+\.py)\n").match
 _fences = FencedCodeBlockLexer(language=r"\w*")
@@ -69,6 +71,7 @@ class Stranger:
             "mermaid": _must_be_a_diagram,
             "json": lambda block: json.loads(block.source),
             "toml": lambda block: tomllib.loads(block.source),
+            **dict.fromkeys(ELSEWHERE, _must_be_a_file),
             "": lambda block: None,
         }
 
@@ -128,6 +131,10 @@ def _must_be_targets(lines: list[str]) -> None:
         words = line.partition("#")[0].split()[1:]
         unknown = {word for word in words if not re.match("[A-Z_]+=", word)} - make_targets()
         assert not unknown, f"`{line}`: the Makefile has no {unknown}"
+
+
+def _must_be_a_file(block: Block) -> None:
+    assert re.match(r"// \w+\.\w+\n", block.source), "the first line names no file, so that no test can run it"
 
 
 def _must_be_a_diagram(block: Block) -> None:

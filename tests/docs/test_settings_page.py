@@ -11,7 +11,7 @@ from itertools import groupby
 import click
 import pytest
 
-from shardlog.cli import schema
+from shardlog.cli import admin, schema, serve
 from shardlog.cli.exit_codes import ExitCode
 from shardlog.cli.main import COMMANDS, shardlog
 from shardlog.wiring.setting_list import Setting, all_settings
@@ -42,7 +42,10 @@ def test_there_is_no_section_beside_them() -> None:
     assert sections == list(dict.fromkeys(setting.section for setting in all_settings()))
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *(f"schema {name}" for name in schema.COMMANDS)])
+GROUPS = {"serve": serve.COMMANDS, "admin": admin.COMMANDS, "schema": schema.COMMANDS}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"{group} {name}" for group, names in GROUPS.items() for name in names)])
 def test_a_command_s_part_of_the_page_has_its_options_and_no_others(name: str) -> None:
     command: click.Command | None = shardlog
     for word in name.split():

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from confluent_kafka import Producer
 
+from shardlog.adapters.kafka.commands import KafkaInput
 from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.outputs import KafkaOutputs
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.outputs import OutputRecord
 from shardlog.relay.limits import PublisherLimits, RelayLimits
-from shardlog.wiring.kafka_relaying import KafkaRelay
+from shardlog.wiring.kafka.relaying import KafkaRelay
 from tests.services.bank_process import application as bank
 from tests.unit.executor.ledger import ledger
 
@@ -52,6 +53,7 @@ def main(application: str, shards: int, journal_id: str, bootstrap: str, name: s
         journal_id,
         shards,
         APPLICATIONS[application],
+        [KafkaInput(settings, settings.commands_topic)],
         publisher_limits=PUBLISHER,
         relay_limits=CARRIER,
     )

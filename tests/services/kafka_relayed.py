@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
 from shardlog.adapters.kafka.commands import command_topics
@@ -17,8 +17,9 @@ from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.output_topics import output_topics
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
+from shardlog.ports.inputs import Input
 from shardlog.relay.limits import PublisherLimits, RelayLimits
-from shardlog.wiring.kafka_relaying import KafkaRelay
+from shardlog.wiring.kafka.relaying import KafkaRelay
 from tests.unit.executor.ledger import ledger
 from tests.unit.projector.log import JOURNAL, LogWriter
 
@@ -64,14 +65,15 @@ class RelayedJournal:
             end = reader.position
             wait_until(lambda: self.journal.offsets(reader.shard)[1] >= end, "what was written landed")  # noqa: B023
 
-    def relay(self, **limits: Any) -> KafkaRelay:
+    def relay(self, inputs: Sequence[Input] = (), journal_id: str = JOURNAL, **limits: Any) -> KafkaRelay:
         """A relay in this process, for reading on fast after an error."""
         return KafkaRelay(
             self.settings,
             self.journal,
-            JOURNAL,
+            journal_id,
             self.shards,
             self.application,
+            inputs,
             publisher_limits=PublisherLimits(retry_ms=20, checkpoint_ms=50, **limits),
             relay_limits=RelayLimits(retry_ms=20, checkpoint_ms=20),
         )
@@ -88,11 +90,16 @@ class RelayedJournal:
         )
 
     def seen(self, topic: str, isolation: str = "read_committed") -> list[Seen]:
-        """All that a consumer sees of a topic that is at rest, by partition in the order of offsets."""
-        config = consumer_config(self.settings) | {"isolation.level": isolation}
-        consumer = Consumer(config)
+        """All that a consumer sees of a topic that is at rest, by partition in the order of offsets.
+
+        A transaction counts a moment after its commit has returned, so it is read to where the topic ends by then.
+        """
+        asking = Consumer(consumer_config(self.settings))
+        partitions = range(len(asking.list_topics(topic, 10).topics[topic].partitions))
+        ends = [_end(asking, TopicPartition(topic, number)) for number in partitions]
+        asking.close()
+        consumer = Consumer(consumer_config(self.settings) | {"isolation.level": isolation})
         found: list[Seen] = []
-        partitions = range(len(consumer.list_topics(topic, 10).topics[topic].partitions))
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         ended: set[int] = set()
         give_up = time.monotonic() + WAIT_SECONDS
@@ -108,12 +115,24 @@ class RelayedJournal:
                 found.append(Seen(partition, offset, message.key(), message.value(), headers))
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                ended.add(partition)
+                if offset >= ends[partition]:
+                    ended.add(partition)
         consumer.close()
         return sorted(found)
 
     def close(self) -> None:
         self.journal.close()
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """Where it ends now; a topic that was made a moment ago may have no leader yet."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=10)[1]
+        except KafkaException:
+            if time.monotonic() > give_up:
+                raise
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,7 @@ from shardlog.executor.replay import Replay
 from shardlog.executor.state import Shard, ShardState
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.journal.records import entry_indexes
+from shardlog.ports.journal import Journal
 from tests.services.bank_process import SHARDS, application
 
 ROOT = Path(__file__).parents[2]
@@ -110,14 +111,19 @@ def left_in(directory: Path) -> list[Left]:
     meta = read_meta(directory)
     journal = SqliteJournal(directory, SHARDS)
     try:
-        return [_left(journal, meta.journal, shard) for shard in range(SHARDS)]
+        return left_on(journal, meta.journal, SHARDS)
     finally:
         journal.close()
 
 
-def _left(journal: SqliteJournal, name: str, shard: int) -> Left:
-    reader = Reader(name, shard, SHARDS)
-    core = ExecutorCore(application, Shard(name, shard, SHARDS), Limits())
+def left_on(journal: Journal, name: str, shards: int) -> list[Left]:
+    """As `left_in`, of any journal of the bank."""
+    return [_left(journal, name, shard, shards) for shard in range(shards)]
+
+
+def _left(journal: Journal, name: str, shard: int, shards: int) -> Left:
+    reader = Reader(name, shard, shards)
+    core = ExecutorCore(application, Shard(name, shard, shards), Limits())
     replay = Replay(core.state, name, shard)
     entries: list[Entry] = []
     for offset, value in journal.read(shard, 0):

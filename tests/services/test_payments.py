@@ -3,67 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from domain.banking.account import Account, account
+from domain.banking.account import account
 from domain.banking.messages import Pay
 from shardlog import CommandAccepted
 from shardlog.adapters.sql.relay_store import SqlRelayStore
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.executor.clock import SystemWorld
-from shardlog.journal.records import Accepted
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.runner import Relay
 from shardlog.wiring.embedded import Embedded
 from tests.services.bank_process import SHARDS, application
 from tests.services.payment_process import ACCOUNTS, FUNDS, NEVER_OPENED, fund
-from tests.services.processes import BankProcess, Left, Said, left_in
+from tests.services.payments import accounts_in, check_money, events_in
+from tests.services.processes import BankProcess, Said, left_in
 
 KILLS = 8
 
 
 class PaymentProcess(BankProcess):
     module = "tests.services.payment_process"
-
-
-def accounts_in(left: list[Left]) -> dict[str, Account]:
-    return {
-        id: slot.state
-        for shard in left
-        for bucket in shard.state.registry.categories["account"].buckets
-        for id, slot in bucket.items()
-    }
-
-
-def events_in(left: list[Left], name: str) -> list[Any]:
-    return [
-        event.data
-        for shard in left
-        for _, entry in shard.entries
-        if isinstance(entry, Accepted)
-        for event in entry.events
-        if type(event.data).__name__ == name
-    ]
-
-
-def check_money(left: list[Left]) -> None:
-    """Nothing is under way any more, nothing was lost, and each payment ended once, as received or as returned."""
-    accounts = accounts_in(left)
-    assert [id for id, state in accounts.items() if state.reserved] == []
-    assert sum(state.balance for state in accounts.values()) == FUNDS * len(ACCOUNTS)
-    started = Counter(event.payment for event in events_in(left, "PaymentStarted"))
-    received, settled, returned = (
-        Counter(event.payment for event in events_in(left, name))
-        for name in ("PaymentReceived", "PaymentSettled", "PaymentReturned")
-    )
-    assert received == settled
-    assert set(started.values()) == {1}
-    assert received + returned == started
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +57,7 @@ def test_money_is_conserved_over_kills_and_in_the_end_nothing_is_under_way(kille
         engine.wait_for_projections()
         assert engine.command_dead_letters() == []
     left = left_in(directory)
-    check_money(left)
+    check_money(left, FUNDS * len(ACCOUNTS))
     accepted = {answer.command_id for answer in said if answer.code == "accepted"}
     assert len(accepted) > 200
     paid = {entry.command_id for shard in left for _, entry in shard.entries if entry.command == "pay"}
@@ -134,7 +97,7 @@ def test_closing_leaves_sends_under_way_to_the_next_start(tmp_path: Path) -> Non
         engine.wait_for_sends()
         assert engine.read(stream).state.reserved == {}
         assert engine.read(account.stream(ACCOUNTS[-1])).state.balance == FUNDS + 500
-    check_money(left_in(tmp_path))
+    check_money(left_in(tmp_path), FUNDS * len(ACCOUNTS))
 
 
 def test_a_payment_that_is_refused_is_given_back(tmp_path: Path) -> None:
@@ -174,4 +137,4 @@ def test_two_relays_at_once_do_no_harm(tmp_path: Path) -> None:
         assert other.behind() == 0
         store.close()
         journal.close()
-    check_money(left_in(tmp_path))
+    check_money(left_in(tmp_path), FUNDS * len(ACCOUNTS))

@@ -30,10 +30,13 @@ def command(shows_all: bool, retried: str | None, rejected: str | None, settings
     """
     from shardlog.errors import CheckpointMoved
     from shardlog.wiring.command_letters import open_command_letters
+    from shardlog.wiring.settings import refuse_kafka
 
     if sum((shows_all, retried is not None, rejected is not None)) > 1:
         raise click.UsageError("--all, --retried and --rejected exclude each other: take one of them")
-    with open_command_letters(load(settings).settings.directory) as letters:
+    loaded = load(settings)
+    refuse_kafka(loaded.settings, "shardlog dead-letters reads")
+    with open_command_letters(loaded.settings.directory) as letters:
         try:
             if retried is not None:
                 letters.resolve(retried, "retried")

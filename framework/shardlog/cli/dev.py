@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from pathlib import Path
@@ -35,15 +34,17 @@ def command(settings: Path | None, host: str | None, port: int | None, allow_rem
     import msgspec
 
     from shardlog.errors import ConfigurationError
+    from shardlog.telemetry.logs import configure_logging
     from shardlog.wiring.loading import import_from
+    from shardlog.wiring.setting_list import secrets_of
 
     try:
         from shardlog.wiring.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"serving over HTTP needs {error.name}: pip install 'shardlog[http]'") from error
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     loaded = load(settings)
+    configure_logging(loaded.settings.logging, sys.stderr, secrets_of(loaded.settings))
     import_from(loaded.folder)
     known = loaded.settings.gateway
     gateway = msgspec.structs.replace(

@@ -14,6 +14,7 @@ from shardlog.errors import (
     JournalHeld,
     JournalUnavailable,
     ObjectStoreFailed,
+    OutputsFailed,
     RegistryFailed,
     RegistryUnavailable,
     ReplayDiffers,
@@ -44,9 +45,9 @@ class ExitCode(IntEnum):
     DIFFERS = 70
     """The code at hand does not lead to the state that the journal led to."""
     TRY_LATER = 75
-    """Another process holds what is needed, or a store is not available now."""
+    """Another process holds what is needed, or a store or the brokers are not available now."""
     CONFIGURATION = 78
-    """A setting, or the application that the settings name, is wrong."""
+    """A setting, a topic, credentials, an input, or the application that the settings name, is wrong."""
     INTERRUPTED = 130
     """Ctrl-C."""
     PIPE_CLOSED = 141
@@ -59,6 +60,7 @@ _BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
     (JournalHeld, ExitCode.TRY_LATER),
     (AppendFailed, ExitCode.TRY_LATER),
     (JournalUnavailable, ExitCode.TRY_LATER),
+    (OutputsFailed, ExitCode.TRY_LATER),
     (ObjectStoreFailed, ExitCode.TRY_LATER),
     (StoreUnavailable, ExitCode.TRY_LATER),
     (TimeoutError, ExitCode.TRY_LATER),

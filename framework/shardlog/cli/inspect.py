@@ -35,7 +35,8 @@ def command(
     """
     from shardlog.wiring.reading import open_journal
 
-    with open_journal(load(settings).settings.directory) as opened:
+    found_settings = load(settings).settings
+    with open_journal(found_settings.directory, found_settings.kafka) as opened:
         if shard is not None and shard >= opened.meta.shards:
             raise click.UsageError(f"there is no shard {shard}: there are {opened.meta.shards}, numbered from 0")
         for number in range(opened.meta.shards) if shard is None else [shard]:

@@ -22,8 +22,10 @@ def command(projection: str, settings: Path | None, as_json: bool) -> None:
     """
     from shardlog.model.names import closest
     from shardlog.wiring.rebuilding import rebuild
+    from shardlog.wiring.settings import refuse_kafka
 
     loaded, application = load_with_application(settings)
+    refuse_kafka(loaded.settings, "shardlog rebuild reads")
     if projection not in application.projections:
         known = ", ".join(application.projections) or "none"
         near = closest(projection, application.projections)

@@ -30,7 +30,8 @@ def command(no_records: bool, settings: Path | None, as_json: bool) -> int:
     from shardlog.wiring.reading import open_journal
     from shardlog.wiring.status import status
 
-    with open_journal(load(settings).settings.directory) as opened, progress() as bars:
+    found_settings = load(settings).settings
+    with open_journal(found_settings.directory, found_settings.kafka) as opened, progress() as bars:
         total = sum(opened.records(shard) for shard in range(opened.meta.shards))
         task = bars.add_task("records", total=total, visible=not no_records)
         application = _application(settings)
@@ -55,8 +56,7 @@ def _application(settings: Path | None) -> Application | None:
 
 
 def _say(found: Status) -> None:
-    served = "served by nobody" if found.served_by is None else f"served by process {found.served_by}"
-    click.echo(f"journal {found.journal} in {found.directory}, made {instant(found.made)}, {served}")
+    click.echo(f"journal {found.journal} in {found.place}, made {instant(found.made)}, {_served(found)}")
     click.echo()
     headings = ("shard", "offsets", "epoch", "frames", "claims", "invalid", "last claim", "at")
     say_table(headings, [_shard_row(shard) for shard in found.shards])
@@ -80,6 +80,18 @@ def _say(found: Status) -> None:
     if found.command_dead_letters is not None:
         click.echo()
         click.echo(f"dead letters of commands: {found.command_dead_letters:,}")
+
+
+def _served(found: Status) -> str:
+    if found.served_by is not None:
+        return f"served by process {found.served_by}"
+    if not found.is_on_kafka:
+        return "served by nobody"
+    shards: dict[str, list[str]] = {}
+    for said in found.owners:
+        shards.setdefault(f"{said.owner} {said.address}".strip(), []).append(str(said.shard))
+    said_by = "; ".join(f"{owner}: {', '.join(numbers)}" for owner, numbers in shards.items())
+    return f"said to be served by {said_by}" if said_by else "nobody says to serve it"
 
 
 def _shard_row(shard: ShardStatus) -> tuple[object, ...]:

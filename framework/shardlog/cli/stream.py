@@ -44,7 +44,7 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
 
     loaded, application = load_with_application(settings)
     stream = _stream(application, address)
-    with open_journal(loaded.settings.directory) as opened:
+    with open_journal(loaded.settings.directory, loaded.settings.kafka) as opened:
         shard = shard_of(stream.routing_key, opened.meta.shards)
         at = _at(at_text, opened, shard)
         if follow and at is not None:

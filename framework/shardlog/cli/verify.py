@@ -30,7 +30,7 @@ def command(from_start: bool, settings: Path | None, as_json: bool) -> int:
     from shardlog.wiring.verifying import verify
 
     loaded, application = load_with_application(settings)
-    with open_journal(loaded.settings.directory) as opened, progress() as bars:
+    with open_journal(loaded.settings.directory, loaded.settings.kafka) as opened, progress() as bars:
         records = sum(opened.records(shard) for shard in range(opened.meta.shards))
         task = bars.add_task("records", total=3 * records)
         domains = loaded.settings.application.domains

@@ -13,10 +13,10 @@ import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
 from shardlog.adapters.kafka.clients import commands_producer_config
-from shardlog.adapters.kafka.errors import Faults, append_failed, kafka_errors
+from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, append_failed, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.client.commands import CommandOptions, command_record
-from shardlog.errors import JournalUnavailable, NotServing
+from shardlog.errors import NotServing
 from shardlog.ids import check_stream_id
 from shardlog.model.messages import Command
 from shardlog.model.stream import Stream
@@ -31,7 +31,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """A command stands in the topic and will be executed. command_id: to send it again by; its own or a fresh one."""
+    """A command stands in the topic and will be executed. command_id: its own, or the fresh one that it was given.
+
+    offset: -1 where the brokers did not say it.
+    """
 
     command_id: str
     partition: int
@@ -57,10 +60,10 @@ class KafkaCommands:
     def send(
         self, stream: Stream[Any, C, Any], command: C, *, reply_to: str = "", **options: Unpack[CommandOptions]
     ) -> Future[Delivered]:
-        """Hand in a command; the future ends when the brokers have it, or with AppendFailed: it may be there all the same.
+        """Hand in a command; the future ends when the brokers have it, or with AppendFailed: it may be there anyway.
 
-        Whoever may send a command again gives it a `command_id`. reply_to: the key of the reply; "" for no reply. A full
-        queue is waited for, `request_timeout_ms` at most. Raises TypeError and ValueError for what cannot be sent,
+        Whoever may send a command again gives it a `command_id`. reply_to: the key of the reply; "" for no reply. A
+        full queue is waited for, `request_timeout_ms` at most. Raises TypeError and ValueError for what cannot be sent,
         InvalidId, JournalUnavailable for a queue that stays full, and NotServing after `close`.
         """
         aggregate = stream.aggregate
@@ -98,15 +101,17 @@ class KafkaCommands:
         self.close()
 
     def _produce(self, key: bytes, value: bytes, report: Any) -> None:
-        give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
+        give_up = 0.0
         while not self._is_closed:
             try:
-                with kafka_errors(self._settings, f"a command to topic {self._topic}", self._faults):
-                    self._producer.produce(self._topic, value, key, on_delivery=report)
-            except JournalUnavailable as error:
-                if not isinstance(error.__cause__, BufferError) or time.monotonic() > give_up:
-                    raise
-                time.sleep(FULL_SECONDS)
+                self._producer.produce(self._topic, value, key, on_delivery=report)
+            except FOREIGN_ERRORS as error:
+                give_up = give_up or time.monotonic() + self._settings.request_timeout_ms / 1000
+                if not isinstance(error, BufferError) or time.monotonic() > give_up:
+                    doing = f"a command to topic {self._topic}"
+                    cause = KafkaError(KafkaError._QUEUE_FULL) if isinstance(error, BufferError) else error
+                    raise our_error(cause, self._settings, doing, self._faults) from error
+                time.sleep(FULL_SECONDS)  # the queue is full; the thread takes reports meanwhile
             else:
                 return
         raise NotServing("this sender of commands is closed: nothing was sent; make another")
@@ -121,7 +126,5 @@ class KafkaCommands:
             doing = f"command {command_id} to topic {self._topic}; it may be there: send it again under the same id"
             future.set_exception(append_failed(cause, self._settings, doing))
             return
-        partition, offset = message.partition(), message.offset()
-        future.set_result(
-            Delivered(command_id, -1 if partition is None else partition, -1 if offset is None else offset)
-        )
+        partition, offset = (-1 if number is None else number for number in (message.partition(), message.offset()))
+        future.set_result(Delivered(command_id, partition, offset))

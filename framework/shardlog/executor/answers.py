@@ -15,6 +15,7 @@ from shardlog.journal.records import Accepted, Rejected, entry_indexes
 from shardlog.model.outcomes import CommandAccepted, CommandRejected, CommandUnavailable, Outcome
 from shardlog.model.recorded import Position
 from shardlog.model.upcasting import upcast
+from shardlog.telemetry.fields import Fields
 
 log = logging.getLogger("shardlog.executor")
 
@@ -64,7 +65,9 @@ class Answers:
         try:
             return self._first(place)
         except Exception as error:
-            log.exception("shard %d: the outcome at offset %d cannot be read again", self._shard.number, place.offset)
+            about: Fields = {"journal": self._shard.journal, "shard": self._shard.number}
+            text = "shard %d: the outcome at offset %d cannot be read again"
+            log.exception(text, self._shard.number, place.offset, extra=about)
             return _unknown(f"this command id has an outcome, and it cannot be read again: {error}")
 
     def _token(self, offset: int, index: int) -> str:

@@ -20,6 +20,7 @@ from shardlog.executor.requests import Request, Waiting
 from shardlog.executor.state import Shard, ShardState
 from shardlog.model.application import Application
 from shardlog.ports.sends import At
+from shardlog.telemetry.counts import ShardCounts
 
 
 class Batch(NamedTuple):
@@ -37,8 +38,8 @@ class Batch(NamedTuple):
 class ExecutorCore:
     """The state of one shard and the frames on their way.
 
-    frames: how many were acknowledged since this core was made. settled: the inputs' first offsets not settled, and
-    received: by source shard the last send taken, both by acknowledged frames.
+    counts: what came of commands and frames since this core was made. settled: the inputs' first offsets not settled,
+    and received: by source shard the last send taken, both by acknowledged frames.
     """
 
     def __init__(self, application: Application, shard: Shard, limits: Limits) -> None:
@@ -47,7 +48,7 @@ class ExecutorCore:
         self.state = ShardState(application, limits)
         self._pending: deque[Draft] = deque()
         self._unbound: list[Answer] = []
-        self.frames = 0
+        self.counts = ShardCounts()
         self.settled: dict[str, int] = {}
         self.received: dict[int, At] = {}
         self._decider = Decider(self.state, self._pending, shard, limits)
@@ -101,8 +102,12 @@ class ExecutorCore:
             return draft
         state.time = draft.before.time
         if self._pending:
-            self._pending[-1].answers += draft.answers
+            newest = self._pending[-1]
+            newest.answers += draft.answers
+            for kind, count in draft.tally.items():
+                newest.tally[kind] = newest.tally.get(kind, 0) + count
         else:
+            self.counts.others(draft.tally)
             self._unbound += draft.answers
         return None
 
@@ -153,7 +158,9 @@ class ExecutorCore:
         go."""
         draft = self._pending.popleft()
         state = self.state
-        self.frames += 1
+        self.counts.accepted += draft.accepted
+        if draft.tally:
+            self.counts.others(draft.tally)
         self.settled.update(draft.moves)
         self.received.update(draft.received)
         for key, known in draft.keys.items():

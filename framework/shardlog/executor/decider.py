@@ -45,6 +45,7 @@ from shardlog.model.upcasting import as_events
 from shardlog.ports.inputs import UnreadableRecord
 from shardlog.sharding import routing_key, shard_of
 from shardlog.snapshots.slot import Slot
+from shardlog.telemetry.fields import Fields
 
 MANAGER_CHANNEL = "manager"
 ORIGIN_BYTES = 512
@@ -64,12 +65,14 @@ class Decider:
         self._repeats = Repeats(state, pending, limits)
         self._entries = Entries(state, shard, limits)
         self._epoch = 0
+        self._about: Fields = {"journal": shard.journal, "shard": shard.number}
         self._seed = b""
         self._draft: Draft
 
     def owned(self, epoch: int, nonce: str) -> None:
         """What the seeds of decisions begin with from here on."""
         self._epoch = epoch
+        self._about["epoch"] = epoch
         self._seed = f"{self._shard.journal},{self._shard.number},{epoch},{nonce},".encode()
 
     def begin(self, draft: Draft) -> None:
@@ -119,6 +122,8 @@ class Decider:
             raise ValueError(f"a relay brought {value[:80]!r} to shard {self._shard.number} without origin or id")
         if arrival(origin, self._state.received.get(origin.shard)) is Arrival.NEW:
             self._decide(Decision(record, MANAGER_CHANNEL, None, None, None))
+        else:
+            self._draft.count("repeated")
 
     def input_record(self, name: str, channel: str, offset: int, value: bytes, carries_sends: bool = False) -> None:
         """A record of an input. Whatever it holds, it is settled: nothing sticks the shard."""
@@ -141,10 +146,12 @@ class Decider:
             if record.origin is not None:
                 channel = MANAGER_CHANNEL
                 if arrival(record.origin, self._state.received.get(record.origin.shard)) is not Arrival.NEW:
+                    self._draft.count("repeated")
                     return
             elif channel == COUNTED_CHANNEL:
                 key = window_key(record.tenant, record.category, record.id, record.command_id)
                 if self._repeats.is_counted_repeat(key, self._draft):
+                    self._draft.count("repeated")
                     return
         self._decide(Decision(record, channel, (name, offset), None, key))
 
@@ -190,9 +197,9 @@ class Decider:
                 self._refused(decision, rejection)
             else:
                 error = DomainError(f"it rejects with the code {rejection.code!a}: {why}")
-                self._refused(decision, internal_error(cast("Handler", handler), record, self._shard.number, error))
+                self._refused(decision, internal_error(cast("Handler", handler), record, self._about, error))
         except BaseException as error:  # noqa: BLE001  # whatever the domain's code raises, the shard lives on
-            self._refused(decision, internal_error(cast("Handler", handler), record, self._shard.number, error))
+            self._refused(decision, internal_error(cast("Handler", handler), record, self._about, error))
 
     def _command(self, record: CommandRecord, handler: Handler, is_request: bool) -> Command:
         """The typed command. Raises EngineRejection `invalid_command`."""

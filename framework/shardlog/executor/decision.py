@@ -13,6 +13,7 @@ from shardlog.executor.registry import EventType, Handler
 from shardlog.executor.requests import CommandRecord, Request
 from shardlog.model.messages import Command, Event
 from shardlog.snapshots.slot import Slot
+from shardlog.telemetry.fields import Fields
 
 log = logging.getLogger("shardlog.executor")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,19 +79,20 @@ class ProcessManagerFailed(ShardlogError):
         self.error = error
 
 
-def internal_error(handler: Handler, record: CommandRecord, shard: int, error: BaseException) -> EngineRejection:
+def internal_error(handler: Handler, record: CommandRecord, about: Fields, error: BaseException) -> EngineRejection:
     """What a caller hears of an exception in the domain's code; the traceback goes to the log."""
     who = f"{getattr(handler.decide, '__name__', record.command)} of {record.category!r}"
     if isinstance(error, ProcessManagerFailed):
         who, error = f"process manager {error.manager!r}, on what {who} led to,", error.error
     log.error(
         "shard %d: %s/%s: command %s (id %s) ended in an exception; it is rejected and the shard goes on",
-        shard,
+        about["shard"],
         record.category,
         record.id,
         record.command,
         record.command_id,
         exc_info=error,
+        extra=about,
     )
     return EngineRejection(
         "internal_error",

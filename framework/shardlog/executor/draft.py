@@ -13,6 +13,10 @@ from shardlog.journal.records import frame_pieces
 from shardlog.model.outcomes import Outcome
 from shardlog.ports.sends import At
 from shardlog.snapshots.slot import Slot
+from shardlog.telemetry.counts import code_class
+
+RECORDED = frozenset({"rejected", "forwarded", "unreadable"})
+"""Outcomes that leave an entry, beside `accepted`."""
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +83,7 @@ class Draft:
         "answers",
         "before",
         "bytes",
+        "commands",
         "counted",
         "entries",
         "index",
@@ -87,6 +92,7 @@ class Draft:
         "received",
         "sends",
         "seq",
+        "tally",
         "time",
         "undo",
     )
@@ -97,6 +103,7 @@ class Draft:
         self.before = before
         self.entries: list[bytes] = []
         self.bytes = 0
+        self.commands = 0
         self.index = 0
         self.sends = 0
         self.moves: dict[str, int] = {}
@@ -104,6 +111,7 @@ class Draft:
         self.keys: dict[bytes, Known] = {}
         self.counted: dict[bytes, Known] = {}
         self.answers: list[Answer] = []
+        self.tally: dict[tuple[str, str], int] = {}
         self.undo: list[tuple[Category, str, Slot | None]] = []
 
     @property
@@ -118,10 +126,23 @@ class Draft:
         self.index += indexes
         return self.index - 1
 
+    def count(self, outcome: str, code: str = "") -> None:
+        """One that is not accepted, for the figures. code: a rejection's; those of a domain are counted as one."""
+        kind = outcome, code_class(code) if code else ""
+        self.tally[kind] = self.tally.get(kind, 0) + 1
+
+    @property
+    def accepted(self) -> int:
+        """How many of its entries are commands that were accepted."""
+        if not self.tally:
+            return self.commands
+        return self.commands - sum(count for (outcome, _), count in self.tally.items() if outcome in RECORDED)
+
     def body(self) -> list[bytes]:
         """The frame's body in pieces: time, the inputs that move, entries. To be asked for once: the entries are let go
         of, so that their memory serves the next frame while this one waits to be acknowledged."""
         entries, self.entries = self.entries, []
+        self.commands = len(entries)
         return frame_pieces(self.time, self.moves, entries)
 
     def undo_writes(self) -> None:

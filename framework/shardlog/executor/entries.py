@@ -18,6 +18,7 @@ from shardlog.executor.window import TIMED_CHANNELS
 from shardlog.model.outcomes import CommandRejected
 from shardlog.model.process import Rejected
 from shardlog.model.recorded import Recorded
+from shardlog.telemetry.fields import Fields
 
 RECORDED_ENGINE_CODES = frozenset({"wrong_version", "other_routing_key", "internal_error"})
 """Engine refusals that are decisions: recorded for requests too. The others are answered only."""
@@ -89,6 +90,7 @@ class Entries:
 
     def answered(self, request: Request, code: str, message: str, details: dict[str, Any] | None = None) -> None:
         """Answer a refusal that is not recorded."""
+        self._draft.count("refused", code)
         self._draft.answers.append(PlainAnswer(request, CommandRejected(code, message, details, None)))
 
     def refused(self, decision: Decision, rejection: Rejection) -> None:
@@ -115,13 +117,14 @@ class Entries:
             outbox, entry = self._without_what_is_too_much(entry, entry_head)
         first = draft.index
         draft.record(entry, 1)
+        draft.count("rejected", code)
         self._settle(decision, first, check, outbox)
         if decision.request is not None:
             draft.answers.append(RejectedAnswer(decision.request, draft.index - 1, code, message, details))
 
     def _without_what_is_too_much(self, entry: bytes, head: tuple[Any, ...]) -> tuple[None, bytes]:
         """A refusal that must be recorded, since its origin waits: without sends, and if need be without payload."""
-        log.error("%s; the refusal is recorded without its sends", self._too_large(len(entry)))
+        log.error("%s; the refusal is recorded without its sends", self._too_large(len(entry)), extra=self._fields())
         entry = _encode((*head, ()))
         if len(entry) > self._bytes_max:  # canonical numbers may be longer than those that came
             *before, _, source = head
@@ -133,18 +136,23 @@ class Entries:
         outbox = self._outbox()
         previous = outbox.place(target)
         self._draft.record(_encode(("f", *source, target, previous)), 1)
+        self._draft.count("forwarded")
         self._draft.sends += 1
         self._state.sent |= outbox.moves
 
     def unreadable(self, input: str, offset: int, code: str, message: str) -> None:
         """A record of an input says no command."""
         self._draft.record(_encode(("x", input, offset, code, message[:MESSAGE_CHARACTERS_MAX])), 1)
+        self._draft.count("unreadable", code)
 
     def _too_large(self, size: int) -> str:
         return (
             f"what comes of it takes {size} bytes of a frame, and {self._bytes_max} are allowed "
             "(half of frame_bytes_max): split the command"
         )
+
+    def _fields(self) -> Fields:
+        return {"journal": self._shard.journal, "shard": self._shard.number, "epoch": self._epoch}
 
     def _outbox(self) -> Outbox:
         draft, state = self._draft, self._state
@@ -207,6 +215,7 @@ class Entries:
                 record.command,
                 record.category,
                 record.id,
+                extra=self._fields(),
             )
             return None
         return outbox

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from shardlog.errors import ConfigurationError, InputChanged
 from shardlog.executor.core import Batch
 from shardlog.ports.inputs import Input
+from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import InputFigures
 
 log = logging.getLogger("shardlog.executor")
 INPUT_KINDS = frozenset({"feeder", "kafka"})
@@ -38,8 +40,9 @@ class ShardInputs:
             if input.name not in known and others and input.name not in self._accepted:
                 raise InputChanged(
                     f"shard {self._shard}: input {input.name!r} is new, and the journal holds offsets of "
-                    f"{others[-1]!r}: its records are others. If that is meant, accept the input by its full name; "
-                    "it is then read from its start"
+                    f"{others[-1]!r}: its records are others. If that is meant, accept the input by its full name, and "
+                    f"it is read from its start: shardlog admin accept-input {input.name}; accepted_inputs of an "
+                    "embedded engine"
                 )
 
     def read(self, settled: Mapping[str, int], limit: int, now_ms: float) -> list[Batch]:
@@ -54,6 +57,18 @@ class ShardInputs:
                 found.append(Batch(input.name, channel, records, input.carries_sends))
         return found
 
+    def figures(self, settled: Mapping[str, int]) -> tuple[InputFigures, ...]:
+        """What each shows of itself. settled: by acknowledged frames. From any thread, and without I/O."""
+        return tuple(
+            InputFigures(
+                name=input.name.rpartition(":")[0],
+                settled=settled.get(input.name, 0),
+                end=input.end(self._shard),
+                is_failing=input.name in self.errors,
+            )
+            for input in self.all
+        )
+
     def _read(self, input: Input, start: int, limit: int, now_ms: float) -> Sequence[tuple[int, bytes]]:
         try:
             records = input.read(self._shard, start, limit)
@@ -65,13 +80,23 @@ class ShardInputs:
                     input.name,
                     start,
                     self._retry_ms,
+                    extra=self._fields(input),
                 )
             self.errors[input.name] = f"offset {start}: {type(error).__name__}: {error}"
             self._asked_again_ms[input.name] = now_ms + self._retry_ms
             return ()
         if self.errors and self.errors.pop(input.name, None) is not None:
-            log.warning("shard %d: input %s can be read again, from offset %d", self._shard, input.name, start)
+            log.warning(
+                "shard %d: input %s can be read again, from offset %d",
+                self._shard,
+                input.name,
+                start,
+                extra=self._fields(input),
+            )
         return records
+
+    def _fields(self, input: Input) -> Fields:
+        return {"shard": self._shard, "input": input.name}
 
 
 def _check_name(name: str) -> None:

@@ -65,9 +65,9 @@ class Producer:
             if writer is self._port:
                 yield frame, report
 
-    def acknowledged(self) -> None:
-        """The oldest frame under way is no longer."""
-        self._sent_ms.popleft()
+    def acknowledged(self) -> float:
+        """The oldest frame under way is no longer. Returns when it was handed in, by the clock of `append`."""
+        return self._sent_ms.popleft()
 
     def is_overdue(self, now_ms: float, deadline_ms: int) -> bool:
         """Whether the oldest frame is under way for longer than that."""

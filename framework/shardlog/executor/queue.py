@@ -9,15 +9,19 @@ from collections.abc import Iterable, Sequence
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Read, Waiting
 from shardlog.model.outcomes import CommandUnavailable
+from shardlog.telemetry.counts import SharedCounts
 
 
 class RequestQueue:
     """`put` is called from any thread, the rest by whoever steps the shard.
 
+    unserved: answers that it gave itself, by code.
+
     Unsettled requests were in frames that may have landed; they are decided before the others, in order (rule F3).
     """
 
     def __init__(self, shard: int, limits: Limits) -> None:
+        self.unserved = SharedCounts()
         self._shard = shard
         self._limits = limits
         self._fresh: deque[Waiting] = deque()
@@ -80,6 +84,8 @@ class RequestQueue:
                 self._answer(request, CommandUnavailable("outcome_unknown", text, self._limits.retry_after_ms))
 
     def _answer(self, request: Waiting, outcome: CommandUnavailable) -> None:
+        if not isinstance(request, Read):
+            self.unserved.add(outcome.code)
         request.sink.deliver([(request.ticket, outcome)])
 
 

@@ -8,7 +8,7 @@ from shardlog.executor.draft import Draft, Known, PlainAnswer, RepeatAnswer
 from shardlog.executor.limits import Limits
 from shardlog.executor.requests import Request, payload_check
 from shardlog.executor.state import ShardState
-from shardlog.model.outcomes import CommandRejected, CommandUnavailable, Outcome
+from shardlog.model.outcomes import CommandRejected, CommandUnavailable
 
 
 class Repeats:
@@ -37,14 +37,17 @@ class Repeats:
         place = self._state.requests.find(key)
         known = place or self._known(key, draft)
         if known is None:
-            refusal = None if issued is None else self._age(request, issued, draft)
-            refusal = refusal or self._room(draft)
+            aged = None if issued is None else self._age(request, issued, draft)
+            refusal = aged or self._room(draft)
             if refusal is not None:
+                draft.count("refused", refusal.code)
                 draft.answers.append(PlainAnswer(request, refusal))
             return refusal is not None
         if known.check == payload_check(request.record):
+            draft.count("repeated")
             draft.answers.append(RepeatAnswer(request, key, place))
         else:
+            draft.count("refused", "id_reused")
             draft.answers.append(PlainAnswer(request, _reused(request)))
         return True
 
@@ -56,7 +59,7 @@ class Repeats:
             known = pending.keys.get(key)
         return known
 
-    def _age(self, request: Request, issued: int, draft: Draft) -> Outcome | None:
+    def _age(self, request: Request, issued: int, draft: Draft) -> CommandRejected | None:
         id, limits = request.record.command_id, self._limits
         if self._state.requests.is_expired(issued, draft.time):
             return _refused(
@@ -73,7 +76,7 @@ class Repeats:
             )
         return None
 
-    def _room(self, draft: Draft) -> Outcome | None:
+    def _room(self, draft: Draft) -> CommandUnavailable | None:
         if draft is not self._room_of:  # frames are acknowledged between drafts, not within one
             self._room_of = draft
             on_their_way = sum(len(pending.keys) for pending in self._pending)

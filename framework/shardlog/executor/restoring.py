@@ -20,15 +20,18 @@ from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.reading import IdsPart, Snapshot
 from shardlog.snapshots.slot import Slot
 from shardlog.snapshots.store import ShardSnapshots
+from shardlog.telemetry.fields import Fields
 
 log = logging.getLogger("shardlog.snapshots")
 
 
 class Restoring:
-    """Finds and loads it. refused: why those that were tried were not used."""
+    """Finds and loads it. refused: why those that were tried were not used. taken_us: when the loaded one was taken,
+    microseconds since 1970 UTC; 0 before."""
 
     def __init__(self, snapshots: ShardSnapshots, journal: Journal, limits: Limits) -> None:
         self.refused: list[str] = []
+        self.taken_us = 0
         self._snapshots = snapshots
         self._journal = journal
         self._limits = limits
@@ -41,7 +44,7 @@ class Restoring:
                 if reader is not None:
                     return key, reader
         except ObjectStoreFailed as error:
-            log.error("shard %d: snapshots cannot be listed: %s", self._snapshots.shard, error)
+            log.error("shard %d: snapshots cannot be listed: %s", self._snapshots.shard, error, extra=self._fields())
             self.refused.append(str(error))
         return None
 
@@ -54,7 +57,7 @@ class Restoring:
             with _collection_paused():
                 restore(state, snapshot, self._limits)
         except AnchorUnseen as error:
-            log.warning("shard %d: %s; it is tried again at the next start", key.shard, error)
+            log.warning("shard %d: %s; it is tried again at the next start", key.shard, error, extra=self._fields())
             self.refused.append(str(error))
             return None
         except SnapshotUnusable as error:
@@ -62,11 +65,12 @@ class Restoring:
             self.refused.append(str(error))
             return None
         except ObjectStoreFailed as error:
-            log.error("shard %d: snapshot %s cannot be read: %s", key.shard, key.stem, error)
+            log.error("shard %d: snapshot %s cannot be read: %s", key.shard, key.stem, error, extra=self._fields())
             self.refused.append(str(error))
             return None
         reader = Reader.from_state(about.reader)
         reader.last_valid = anchor
+        self.taken_us = about.taken
         log.info(
             "shard %d: snapshot %s loaded, %d streams, in %.1f s; replay goes on at offset %d",
             key.shard,
@@ -74,8 +78,12 @@ class Restoring:
             snapshot.manifest.streams,
             perf_counter() - began,
             reader.position,
+            extra=self._fields() | {"epoch": reader.epoch},
         )
         return reader
+
+    def _fields(self) -> Fields:
+        return {"journal": self._snapshots.journal, "shard": self._snapshots.shard}
 
 
 def restore(state: ShardState, snapshot: Snapshot, limits: Limits) -> None:

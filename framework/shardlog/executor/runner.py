@@ -15,6 +15,7 @@ from shardlog.executor.requests import Waiting
 from shardlog.executor.shard import Mode, ShardExecutor
 from shardlog.ports.sends import At
 from shardlog.snapshots.keys import SnapshotKey
+from shardlog.telemetry.figures import ShardFigures
 
 log = logging.getLogger("shardlog.executor")
 LOOK_SECONDS = 0.1
@@ -28,6 +29,7 @@ class Executor:
 
     def __init__(self, shards: Mapping[int, ShardExecutor]) -> None:
         self._shards: Mapping[int, ShardExecutor] = dict(shards)
+        self._changing = threading.Lock()
         self._joining: deque[ShardExecutor] = deque()
         self._wake = threading.Event()
         self._is_asleep = False
@@ -58,9 +60,20 @@ class Executor:
         """Serve one shard more, or one anew that has stopped. From any thread; it takes requests once this returns."""
         shard.on_report(self.wake)
         shard.on_arrival(self.arrived)
-        self._shards = {**self._shards, shard.number: shard}
+        with self._changing:
+            self._shards = {**self._shards, shard.number: shard}
         self._joining.append(shard)
         self._wake.set()
+
+    def remove(self, number: int) -> None:
+        """Forget a shard that has stopped. From any thread; `submit` raises KeyError for it from here on."""
+        with self._changing:
+            self._shards = {known: shard for known, shard in self._shards.items() if known != number}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the build thread ran and has ended."""
+        return self._thread.ident is not None and not self._thread.is_alive()
 
     def shard(self, number: int) -> ShardExecutor | None:
         """The shard that was added last under this number; None where none was."""
@@ -116,10 +129,19 @@ class Executor:
         """How many records of an input are settled by acknowledged frames, over all shards."""
         return sum(shard.settled(input) for shard in self._shards.values())
 
+    def figures(self) -> list[ShardFigures]:
+        """What every shard shows of itself to metrics. From any thread, and without I/O."""
+        return [shard.figures() for _, shard in sorted(self._shards.items())]
+
     @property
     def modes(self) -> dict[int, str]:
         """By shard, where it is on its way."""
         return {number: shard.mode.value for number, shard in sorted(self._shards.items())}
+
+    @property
+    def owned(self) -> dict[int, int]:
+        """By shard that is served, the epoch of its claim."""
+        return {number: shard.owned_epoch for number, shard in sorted(self._shards.items()) if shard.owned_epoch}
 
     def snapshots(self) -> list[Callable[[], Future[SnapshotKey]]]:
         """What asks each shard for a snapshot. From any thread."""
@@ -143,26 +165,28 @@ class Executor:
         return {number: shard.received for number, shard in self._shards.items()}
 
     def _run(self) -> None:
-        shards = list(self._shards.values())
         try:
-            self._step_until_stopped(shards)
+            self._step_until_stopped(list(self._shards.values()))
         except BaseException as error:
             log.critical("the build thread ended; its shards are stopped", exc_info=error)
-            for shard in shards:
+            for shard in self._shards.values():
                 shard.fail_for_good(error)
             self._served.set()
             raise
 
     def _step_until_stopped(self, shards: list[ShardExecutor]) -> None:
+        is_tuned = False
         while not self._is_stopping:
             while self._joining:
                 joining = self._joining.popleft()
-                shards = [*(shard for shard in shards if shard.number != joining.number), joining]
+                shards = [*(s for s in shards if s.number != joining.number and s.mode is not Mode.STOPPED), joining]
+                is_tuned = False
             moved = False
             for shard in shards:
-                moved |= _step(shard)
-            if not self._served.is_set() and all(shard.mode in _SETTLED for shard in shards):
+                moved |= step_or_stop(shard)
+            if not is_tuned and all(shard.mode in _SETTLED for shard in shards):
                 tune_for_serving()
+                is_tuned = True
                 self._served.set()
             if self._is_draining and all(shard.mode is Mode.STOPPED for shard in shards):
                 return
@@ -180,12 +204,13 @@ class Executor:
 _SETTLED = frozenset({Mode.SERVING, Mode.STOPPED})
 
 
-def _step(shard: ShardExecutor) -> bool:
+def step_or_stop(shard: ShardExecutor) -> bool:
+    """One step; a shard that raises stops, with that as its error."""
     try:
         return shard.step()
     except ShardlogError as error:
         shard.fail_for_good(error)
     except Exception as error:  # one shard's fault must not end the thread that serves the others
-        log.exception("shard %d stopped on an unexpected error", shard.number)
+        log.exception("shard %d stopped on an unexpected error", shard.number, extra=shard.log_fields)
         shard.fail_for_good(error)
     return True

@@ -25,19 +25,22 @@ from shardlog.executor.answers import Answers
 from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
 from shardlog.executor.core import ExecutorCore
+from shardlog.executor.figures import shard_figures
 from shardlog.executor.inputs import ShardInputs
 from shardlog.executor.producer import Producer
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
 from shardlog.executor.requests import Waiting
 from shardlog.executor.snapshotting import Snapshotting
-from shardlog.journal.effects import Acknowledged, Effect, Failed, Owner, Passed, ReadBack, Replay
+from shardlog.journal.effects import Acknowledged, ClaimLost, Effect, Failed, Fenced, Owner, Passed, ReadBack, Replay
 from shardlog.journal.envelope import body_of
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.inputs import Input
 from shardlog.ports.journal import Journal
 from shardlog.ports.sends import At, SendsSource
 from shardlog.snapshots.keys import SnapshotKey
+from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import ShardFigures
 
 log = logging.getLogger("shardlog.executor")
 TRANSIENT = frozenset({JournalError, JournalUnavailable, AppendFailed})
@@ -65,10 +68,11 @@ class Claimant(NamedTuple):
 
 
 class ShardExecutor:
-    """One shard of the journal. `step` and what it calls run in one thread; `submit` and reports come from any.
+    """One shard of the journal. `step` is called by one thread at a time; `submit` and reports come from any.
 
-    is_assigned: whether this owner should have the shard, as it was looked at since a time of the world's monotonic
-    clock, in milliseconds; None where nobody has looked since.
+    owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. error: what
+    stopped it, where it did not stop by itself. is_assigned: whether this owner should have the shard, as it was looked
+    at since a time of the world's monotonic clock, in milliseconds; None where nobody has looked since.
     """
 
     def __init__(
@@ -87,7 +91,9 @@ class ShardExecutor:
         self.number = core.shard.number
         self.mode = Mode.REPLAYING
         self.error: BaseException | None = None
+        self.owned_epoch = 0
         self._core = core
+        self._counts = core.counts
         self._limits = core.limits
         self._journal = journal
         self._writer = writer
@@ -148,14 +154,15 @@ class ShardExecutor:
         return asked
 
     def drain(self) -> None:
-        """Take no more; what was taken is finished, and then the shard stops."""
+        """Take no more; what was taken is finished, and then the shard stops. A first recovery is given up."""
         self._is_draining = True
 
     def fail_for_good(self, error: BaseException) -> None:
         """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
         if self.error is None:
             self.error = error
-            log.error("shard %d stopped, and is served again when somebody has acted: %s", self.number, error)
+            if self._has_served:  # before that, whoever starts it raises the error
+                log.error("shard %d stopped: %s", self.number, error, extra=self.log_fields)
         self._stop()
 
     def close(self) -> None:
@@ -164,7 +171,7 @@ class ShardExecutor:
             self._stop()
 
     def _stop(self) -> None:
-        self.mode = Mode.STOPPED
+        self.mode, self.owned_epoch = Mode.STOPPED, 0
         self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.stop()
@@ -182,7 +189,17 @@ class ShardExecutor:
     @property
     def frames(self) -> int:
         """How many frames were acknowledged since this started."""
-        return self._core.frames
+        return self._counts.acknowledged_frames
+
+    def figures(self) -> ShardFigures:
+        """What it shows of itself to metrics. May be called from any thread."""
+        return shard_figures(self.mode, self._core, self._writer, self._queue, self._inputs, self._snapshots)
+
+    @property
+    def log_fields(self) -> Fields:
+        """What log lines that speak of this shard carry."""
+        reader = self._writer.reader
+        return {"journal": reader.journal, "shard": self.number, "epoch": reader.epoch}
 
     def settled(self, input: str) -> int:
         """The first offset of this input that acknowledged frames do not settle."""
@@ -238,20 +255,25 @@ class ShardExecutor:
         A host whose clock is behind (rule D4) does not claim, and so takes the shard from nobody. Raises ClockBehind.
         Raises HistoryMissing where neither journal nor snapshots reach back to the beginning.
 
-        Nor does one that was fenced, or failed, before somebody has looked again whose the shard should be: a process
-        that was paused would take it back from who was told to have it.
+        One that was fenced, or failed, waits until somebody has looked again whose the shard should be: a process that
+        was paused would take it back from who was told to have it.
         """
+        if self._is_assigned(self._failed_ms) is None:
+            if self._is_draining:
+                self._stop()
+            return False
+        self._counts.recovering(self._world.monotonic_ms(), self._journal.offsets(self.number)[1])
         if self._snapshots is not None and self._writer.reader.position == 0:
             self._snapshots.load(self._journal)
         try:
             self._read_log()
         except Truncated as error:
             raise self._history_missing(error) from error
+        if self._is_given_up:
+            self._stop()
+            return True
         self._core.check_clock(self._world.now_us())
-        is_assigned = self._is_assigned(self._failed_ms)
-        if is_assigned is None:
-            return False
-        if not is_assigned:
+        if self._is_assigned(-math.inf) is False:
             self._hand_over([])
             return True
         self._producer.begin()
@@ -266,8 +288,14 @@ class ShardExecutor:
         )
         self.mode = Mode.CLAIMING
         self._deadline_ms = self._world.monotonic_ms() + self._limits.claim_deadline_ms
+        self._counts.claims_appended += 1
         self._producer.append(value, None, self._world.monotonic_ms())
         return True
+
+    @property
+    def _is_given_up(self) -> bool:
+        """Whether it is to stop before it has served: nothing was taken that would have to be finished."""
+        return self._is_draining and not self._has_served and self.mode is Mode.REPLAYING
 
     def _history_missing(self, error: Truncated) -> HistoryMissing:
         refused = [] if self._snapshots is None else self._snapshots.refused
@@ -294,8 +322,12 @@ class ShardExecutor:
         """T4: the claim is valid; inputs go on from the replayed offsets."""
         self._core.claimed(self._writer.reader.epoch, self._writer.reader.nonce, self._world.now_us())
         self._inputs.check_incarnations(self._core.state.inputs)
+        self._counts.owned(self._world.monotonic_ms())
+        log.info(
+            "shard %d: served here, from epoch %d on", self.number, self._writer.reader.epoch, extra=self.log_fields
+        )
         self._has_served = True
-        self.mode = Mode.SERVING
+        self.mode, self.owned_epoch = Mode.SERVING, self._writer.reader.epoch
 
     # -- serving -------------------------------------------------------------------------------------------------------
     def _serve(self) -> bool:
@@ -327,6 +359,7 @@ class ShardExecutor:
         if draft is not None:
             frame = self._writer.frame(*draft.body())
             self._producer.append(frame.value, frame, now_ms)
+            self._counts.appended(len(frame.value), draft.commands)
         return True
 
     def _waiting_sends(self, is_shared: bool) -> Sequence[bytes]:
@@ -351,7 +384,7 @@ class ShardExecutor:
         """Pass over what the log holds from the own position to the end known now."""
         for offset, value in self._journal.read(self.number, self._writer.reader.position):
             self._apply(self._writer.read(offset, value))
-            if self.mode is Mode.BACKING_OFF or self.mode is Mode.STOPPED:
+            if self.mode is Mode.BACKING_OFF or self.mode is Mode.STOPPED or self._is_given_up:
                 return
         self._apply(self._writer.read_back_ended())
 
@@ -362,11 +395,13 @@ class ShardExecutor:
             return  # reading back is asked for by the writer's state, at each step
         if isinstance(effect, Replay):
             self._replay.apply(effect.offset, effect.body, effect.epoch, effect.seq)
+            self._counts.replayed_frames += 1
             if self._snapshots is not None:
                 self._snapshots.passed(len(effect.body))
         elif isinstance(effect, Acknowledged):
             for frame, offset in effect.frames:
-                self._producer.acknowledged()
+                appended_ms = self._producer.acknowledged()
+                self._counts.acknowledged(self._world.monotonic_ms() - appended_ms)
                 self._back_off_after.acknowledged()
                 answers = self._core.acknowledge(offset)
                 if self._snapshots is not None:
@@ -380,7 +415,15 @@ class ShardExecutor:
     # -- failure -------------------------------------------------------------------------------------------------------
     def _failed(self, effect: Effect) -> None:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
-        log.warning("shard %d: %s; pending frames: %d", self.number, self._writer.reason, self._core.pending)
+        self.owned_epoch = 0
+        self._counts.failed(isinstance(effect, Fenced), isinstance(effect, ClaimLost))
+        log.warning(
+            "shard %d: %s; pending frames: %d",
+            self.number,
+            self._writer.reason,
+            self._core.pending,
+            extra=self.log_fields,
+        )
         self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.failing()

@@ -27,11 +27,13 @@ from shardlog.journal.chain import value_digest
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.journal import Journal
 from shardlog.snapshots.keys import SnapshotKey
-from shardlog.snapshots.manifest import About
+from shardlog.snapshots.manifest import About, Manifest
 from shardlog.snapshots.pace import Pace
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.snapshots.store import ShardSnapshots
 from shardlog.snapshots.writing import Contents, Streams, WindowIds
+from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import SnapshotFigures
 
 log = logging.getLogger("shardlog.snapshots")
 Asked: TypeAlias = "Future[SnapshotKey]"
@@ -53,6 +55,22 @@ class _Ended(NamedTuple):
 
     journal_bytes: int
     result: SnapshotKey | Exception
+
+
+class _Counts:
+    """What came of all of them, for figures."""
+
+    def __init__(self) -> None:
+        self.taken_us = 0
+        self.seconds = 0.0
+        self.bytes = 0
+        self.written = 0
+        self.failed = 0
+
+    def wrote(self, about: About, manifest: Manifest, seconds: float) -> None:
+        """One stands, and was read back."""
+        self.taken_us, self.seconds, self.bytes = about.taken, seconds, manifest.bytes
+        self.written += 1
 
 
 class Snapshotting:
@@ -88,6 +106,18 @@ class Snapshotting:
         self._journal_bytes = 0
         self._newest_ms = world.monotonic_ms()
         self._not_before_ms = 0.0
+        self._counts = _Counts()
+
+    def figures(self) -> SnapshotFigures:
+        """What came of them. From any thread."""
+        counts = self._counts
+        return SnapshotFigures(
+            taken_s=counts.taken_us / 1_000_000,
+            seconds=counts.seconds,
+            bytes=counts.bytes,
+            written=counts.written,
+            failed=counts.failed,
+        )
 
     # -- what happens to the shard -------------------------------------------------------------------------------------
     def ask(self) -> Asked:
@@ -103,6 +133,7 @@ class Snapshotting:
         restoring = Restoring(self._snapshots, journal, self._core.limits)
         loaded = restoring.load(self._core.state)
         self.refused = restoring.refused
+        self._counts.taken_us = restoring.taken_us
         if loaded is not None:
             self._newest, self._writer.reader = loaded
 
@@ -252,13 +283,15 @@ class Snapshotting:
                 manifest.streams,
                 manifest.bytes,
                 perf_counter() - began,
+                extra=_fields(key),
             )
+            self._counts.wrote(contents.about, manifest, perf_counter() - began)
             result = key
         except (ObjectStoreError, SnapshotFailed) as error:
-            log.error("shard %d: no snapshot at %s: %s", key.shard, key.stem, error)
+            log.error("shard %d: no snapshot at %s: %s", key.shard, key.stem, error, extra=_fields(key))
             result = error
         except Exception as error:  # a state without a JSON form, whatever: the shard serves on
-            log.exception("shard %d: no snapshot at %s", key.shard, key.stem)
+            log.exception("shard %d: no snapshot at %s", key.shard, key.stem, extra=_fields(key))
             result = error
         self._ended.append(_Ended(held.journal_bytes, result))
         for asked in held.askers:
@@ -272,12 +305,17 @@ class Snapshotting:
             self._newest = ended.result
         else:
             self._journal_bytes += ended.journal_bytes
+            self._counts.failed += 1
             self._not_before_ms = self._world.monotonic_ms() + self._settings.retry_ms
 
     def _refuse_asked(self) -> None:
         with contextlib.suppress(IndexError):  # whoever asks may do the same at this moment
             while True:
                 _answer(self._asked.popleft(), SnapshotFailed("no snapshot was made: the shard stops"))
+
+
+def _fields(key: SnapshotKey) -> Fields:
+    return {"journal": key.journal, "shard": key.shard}
 
 
 def _answer(asked: Asked, result: SnapshotKey | Exception) -> None:

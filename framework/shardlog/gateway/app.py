@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -28,6 +28,8 @@ from shardlog.gateway.reads import StreamRoute
 from shardlog.gateway.settings import GatewaySettings
 
 DEFAULTS = GatewaySettings()
+UNCOUNTED = ("/health/", "/metrics")
+"""Paths that are answered whatever the rate is: those who watch need them most when there is too much of all else."""
 log = logging.getLogger("shardlog.gateway")
 
 
@@ -36,7 +38,8 @@ class Gateway:
 
     tables: None where no projections are kept. hosts: values of the `host` header that are served, without port; None
     for any. A server that only listens on this host names its own, so that a page in a browser cannot reach it under a
-    name of its own (DNS rebinding). settings: of their limits; health is answered beyond the rate.
+    name of its own (DNS rebinding). settings: of their limits; health and metrics are answered beyond the rate.
+    metrics: what `GET /metrics` answers; None where there is no such route.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Gateway:
         limits: Limits,
         hosts: Collection[str] | None = None,
         settings: GatewaySettings = DEFAULTS,
+        metrics: Callable[[], Answer] | None = None,
     ) -> None:
         sink = LoopSink(asyncio.get_running_loop())
         self._hosts = hosts
@@ -63,6 +67,8 @@ class Gateway:
             Route("/health/live", self._health.live),
             Route("/health/ready", self._health.ready),
         ]
+        if metrics is not None:
+            routes.append(Route("/metrics", _metrics_route(metrics)))
         if tables is not None:
             projections = ProjectionRoutes(tables)
             routes += [
@@ -82,7 +88,7 @@ class Gateway:
             text = f"the host {host.decode('latin-1')[:100]!r} is not served here: ask for one of {sorted(self._hosts)}"
             await respond(send, as_answer(problem(421, "unknown_host", text)))
             return
-        if self._rate is not None and not scope["path"].startswith("/health/"):
+        if self._rate is not None and not scope["path"].startswith(UNCOUNTED):
             refusal = await self._rate.take()
             if refusal is not None:
                 await respond(send, as_answer(refusal))
@@ -128,6 +134,15 @@ def _address(path: str) -> dict[str, str] | None:
     if len(parts) != 6 or parts[:3] != ["", "v1", "streams"] or not (parts[3] and parts[4] and parts[5]):
         return None
     return {"category": parts[3], "id": parts[4], "command": parts[5]}
+
+
+def _metrics_route(metrics: Callable[[], Answer]) -> Callable[[Request], Response]:
+    """A plain function: it is called beside the event loop."""
+
+    def respond_with_metrics(request: Request) -> Response:
+        return _response(metrics())
+
+    return respond_with_metrics
 
 
 def _response(answer: Answer) -> Response:

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from shardlog.errors import JournalMismatch
-from shardlog.journal.envelope import FORMAT, format_of
+from shardlog.journal.envelope import FORMAT, check_address, format_of
 from shardlog.journal.records import Count
 
 KEY_PREFIX = "input/"
@@ -64,7 +64,8 @@ def decode_accepted_input(value: bytes) -> AcceptedInput:
         )
     try:
         record = _decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        check_address(record.journal, 0, 1)
+    except (msgspec.DecodeError, ValueError) as error:
         raise JournalMismatch(
             f"the record of an accepted input is none of format {FORMAT} ({error}): accept the input again; it begins "
             f"{value[:60]!r}"

@@ -20,13 +20,20 @@ def init(control: Control, name: str, shards: int, categories: Mapping[str, int]
     categories: routing parts by category, 0 for the whole id. now_us: microseconds since 1970 UTC. Raises
     JournalMismatch where the journal has other shards, another hash, or other routing parts of a category.
     """
-    stored = look(control.read()).meta
-    journal = str(uuid.uuid4()) if stored is None else stored.journal
-    wanted = Meta(journal, name, now_us, shards, dict(sorted(categories.items())))
-    meta = wanted if stored is None else merge_meta(stored, wanted)
+    stored, meta = planned(control, name, shards, categories, now_us)
     if meta is not stored:
         control.write(META_KEY, encode_meta(meta))
     return look(control.read()).known_meta
+
+
+def planned(
+    control: Control, name: str, shards: int, categories: Mapping[str, int], now_us: int
+) -> tuple[Meta | None, Meta]:
+    """The meta record as it stands, None where there is none, and as `init` leaves it. Raises as `init` does."""
+    stored = look(control.read()).meta
+    journal = str(uuid.uuid4()) if stored is None else stored.journal
+    wanted = Meta(journal, name, now_us, shards, dict(sorted(categories.items())))
+    return stored, wanted if stored is None else merge_meta(stored, wanted)
 
 
 def assign(control: Control, shard: int, owner: str) -> Assignment:

@@ -44,6 +44,13 @@ class Input(ABC):
         """Whether its records may have an origin, since only a relay can write there. Any other is refused."""
         return False
 
+    def end(self, shard: int) -> int | None:
+        """The offset behind the last record that is known now, for figures; None where it is not known.
+
+        It asks nobody and returns at once. From any thread.
+        """
+        return None
+
     @abstractmethod
     def read(self, shard: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Up to `limit` offsets and values, in growing order, from `start`; empty where nothing is there now.

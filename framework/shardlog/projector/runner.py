@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from threading import Event as StopEvent
 from typing import NamedTuple, cast
 
-from shardlog.errors import ConfigurationError, JournalError, ShardlogError, UnknownFormat
+from shardlog.errors import ConfigurationError, JournalError, JournalUnavailable, ShardlogError, UnknownFormat
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
@@ -20,6 +20,7 @@ from shardlog.projector.feed import Feed
 from shardlog.projector.heard import FrameReader
 from shardlog.projector.row_owners import RowOwners
 from shardlog.projector.worker import Limits, Worker
+from shardlog.telemetry.figures import ProjectionFigures
 
 
 class Lag(NamedTuple):
@@ -62,7 +63,7 @@ class Projector:
         self._readers: dict[tuple[str, ...], FrameReader] = {}
         _refuse_shared_tables(projections)
         self._workers: list[Worker] = []
-        ends = self._ends()
+        ends = self._known_ends = self._ends()
         for projection in projections:
             owners = RowOwners(application, projection.name) if check_rows else None
             worker = Worker(Listener(projection, application), store, self._source, self._limits, owners)
@@ -88,7 +89,7 @@ class Projector:
 
         Raises the first projection's error once all of them are stopped.
         """
-        ends = self._ends()
+        ends = self._known_ends = self._ends()
         read = sum(self._step_group(group, ends) for group in self._groups())
         if self._workers and all(worker.stopped is not None for worker in self._workers):
             raise cast("ShardlogError", self._workers[0].stopped)
@@ -114,6 +115,24 @@ class Projector:
             worker.name: {shard: Lag(next_offset(worker.checkpoints, shard), end) for shard, end in ends.items()}
             for worker in self._workers
         }
+
+    def figures(self) -> list[ProjectionFigures]:
+        """What each projection shows of itself to metrics.
+
+        From any thread, and without I/O: ends are those of the last look.
+        """
+        ends = self._known_ends
+        return [
+            ProjectionFigures(
+                name=worker.name,
+                is_stopped=worker.stopped is not None,
+                handled=worker.handled,
+                dead_letters=worker.lettered,
+                next={shard: checkpoint.next for shard, checkpoint in dict(worker.checkpoints).items()},
+                end=ends,
+            )
+            for worker in self._workers
+        ]
 
     def behind(self) -> int:
         """How many records the slowest projection has still to read, over all shards, stopped ones included."""
@@ -191,6 +210,8 @@ class Projector:
             check(self._source, group[0].name, checkpoints, ends)
             records = self._records(checkpoints, ends)
             passed = pass_over(self._source, checkpoints, records)
+        except JournalUnavailable:
+            raise  # it may pass: the next step tries again
         except JournalError as error:
             for worker in group:
                 worker.stopped = error

@@ -25,6 +25,7 @@ from shardlog.projector.heard import Heard
 from shardlog.projector.parking import Parking
 from shardlog.projector.row_owners import RowOwners
 from shardlog.ranges import check_ranges
+from shardlog.telemetry.fields import Fields
 
 log = logging.getLogger("shardlog.projector")
 Read: TypeAlias = Callable[[Frame], list[Heard]]
@@ -62,6 +63,7 @@ class Worker:
     """One projection. It owns its checkpoints and knows its dead letters; `load` reads both from the store.
 
     stopped: why it works no more; None while it does. handled: events and rejections that it has heard, in all.
+    lettered: dead letters that it has written, in all.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Worker:
         self.listener = listener
         self.stopped: ShardlogError | None = None
         self.handled = 0
+        self.lettered = 0
         self.checkpoints: Mapping[int, Checkpoint] = {}
         self._parking = Parking.none()
         self._store = store
@@ -131,6 +134,7 @@ class Worker:
         )
         if self._write(batch, checkpoints):
             self.checkpoints = checkpoints
+            self.lettered += len(draft.letters)
             for letter in draft.letters:
                 log.warning(
                     "projection %s: %s/%s version %d at %s is a dead letter (%s): %s",
@@ -141,10 +145,14 @@ class Worker:
                     letter.position.token,
                     letter.state,
                     letter.error,
+                    extra=self._fields(letter.position),
                 )
             if draft.letters or self._parking.decided:
                 self.load()
         self.handled += draft.heard
+
+    def _fields(self, position: Position) -> Fields:
+        return {"journal": position.journal, "shard": position.shard, "projection": self.name}
 
     def settle(self, records: Sequence[Record], read: Read) -> None:
         """Write these records, whatever is wrong with some events: in halves, until those are found and dead letters.

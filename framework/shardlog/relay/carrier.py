@@ -21,6 +21,7 @@ from shardlog.relay.inputs import RelayInputs
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.reading import Reading, begin_readers
 from shardlog.sharding import routing_key
+from shardlog.telemetry.figures import RelayFigures
 
 WHOSE = "the carrier"
 CARRIAGE = "the way to the targets"
@@ -115,6 +116,10 @@ class Carrier:
             self._store()
         return is_more_there
 
+    def figures(self) -> RelayFigures:
+        """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
+        return self._reading.figures()
+
     def behind(self) -> int:
         """Records not read and sends not known to be durable, over all shards; a question to the log."""
         if not self._reading.sources:
@@ -149,8 +154,7 @@ class Carrier:
                 continue  # of a producer that was abandoned
             if error is not None:
                 self._attempts.failed(CARRIAGE, error, self._limits.retry_ms)
-                self._generation += 1  # what follows it may be durable, and does not count
-                return False
+                return False  # what follows it may be durable, and does not count
             if at is not None:
                 self._delivered.setdefault(target, {})[source] = at
                 self.carried += 1

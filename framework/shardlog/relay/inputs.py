@@ -10,6 +10,7 @@ import msgspec
 from shardlog.ports.inputs import Input
 from shardlog.ports.relay import CommandDeadLetter
 from shardlog.relay.core import Forward, changed
+from shardlog.telemetry.fields import Fields
 
 log = logging.getLogger("shardlog.relay")
 
@@ -41,7 +42,9 @@ class RelayInputs:
             input = self._inputs.get(name)
             value = None if input is None else input.original(shard, offset)
         except Exception:
-            log.exception("input %s, shard %d: the record at offset %d cannot be read again", name, shard, offset)
+            about: Fields = {"journal": letter.position.journal, "shard": shard, "input": name}
+            text = "input %s, shard %d: the record at offset %d cannot be read again"
+            log.exception(text, name, shard, offset, extra=about)
             return letter
         original = None if value is None else bytes(value[: self._original_bytes_max])
         return msgspec.structs.replace(letter, original=original)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -35,6 +35,8 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
 class PublisherLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a publisher refuses to exceed. A frame's records stand in one transaction, whatever they exceed."""
 
+    event_format: Literal["json", "avro"] = "json"
+    """How events are written: as JSON, or as Avro in Confluent framing, by [schemas]."""
     transaction_records_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 5_000
     """Records of one transaction."""
     transaction_bytes_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 33_554_432

@@ -21,6 +21,7 @@ from shardlog.relay.letter_records import letter_record
 from shardlog.relay.limits import PublisherLimits
 from shardlog.relay.publishing import Publishing
 from shardlog.relay.reading import begin_readers
+from shardlog.telemetry.figures import PublisherFigures
 
 WHOSE = "the publisher"
 OUTPUTS = "the topics"
@@ -61,6 +62,7 @@ class Publisher:
         self._reach = Seldom(monotonic_ms, REACH_CHECK_MS)
         self._readers: list[Reader] = []
         self._stored: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
         self._first = 0
         self._written_ms = monotonic_ms()
         self._replaced_wait_ms = float(self._limits.retry_ms)
@@ -86,6 +88,12 @@ class Publisher:
         if self._batch or is_due:
             self._write()
         return is_more_there
+
+    def figures(self) -> PublisherFigures:
+        """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
+        return PublisherFigures(
+            published=self.published, failing=len(self.errors), next=dict(self._stored), end=dict(self._ends)
+        )
 
     def behind(self) -> int:
         """Records whose outputs are not published, over all shards; a question to the log."""
@@ -119,17 +127,20 @@ class Publisher:
         """Read on up to a limit. Raises JournalError; what was read before it counts."""
         if self._is_full:
             return True
-        start = reader.position
+        start, is_more_there = reader.position, False
         for offset, value in self._journal.read(reader.shard, start):
             found = self._outputs_of(reader, offset, value)
             reader.pass_over(offset, value)  # with all outputs made, as the checkpoint may follow from here on
             self._batch += found
             self._batch_bytes += sum(len(record.value or b"") for record in found)
             if self._is_full or self._now_ms() > give_up_ms:
-                return True  # before another is taken: the journal's reader then stands where this one goes on
-        if reader.position == start and self._reach.is_due(reader.shard):
-            check_reach(reader.state, self._journal.offsets(reader.shard)[1], WHOSE)
-        return False
+                is_more_there = True
+                break  # before another is taken: the journal's reader then stands where this one goes on
+        if self._reach.is_due(reader.shard):
+            end = self._ends[reader.shard] = self._journal.offsets(reader.shard)[1]
+            if reader.position == start:
+                check_reach(reader.state, end, WHOSE)
+        return is_more_there
 
     @property
     def _is_full(self) -> bool:

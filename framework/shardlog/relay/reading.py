@@ -19,6 +19,7 @@ from shardlog.relay.held import Held
 from shardlog.relay.inputs import RelayInputs
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.source import Source
+from shardlog.telemetry.figures import RelayFigures
 
 Received: TypeAlias = Mapping[int, Mapping[int, At]]
 """By target shard and source shard, the last send that is settled."""
@@ -46,8 +47,9 @@ class Reading:
     """Sources, and what is held of them. It has no thread.
 
     found: grows where there is something new for targets. letters: dead letters found, where they are wanted; whoever
-    stores them removes them. is_reach_checked: asked when a shard gives nothing, whether to look if the log still
-    reaches to where it was read (rule C2); that is a question to the log.
+    stores them removes them. ends: by shard, where the log ended at the last look. is_reach_checked: asked for a shard
+    that was read, whether to look where its log ends, and if it still reaches to where it was read (rule C2); that is a
+    question to the log.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Reading:
         self.found = 0
         self.letters: list[CommandDeadLetter] = []
         self.sources: list[Source] = []
+        self.ends: dict[int, int] = {}
         self._journal = journal
         self._application = application
         self._inputs = inputs
@@ -106,6 +109,17 @@ class Reading:
                 self._attempts.attempt(_forwards(source.shard, target), partial(self._fetch, source.shard, target))
         return is_more_there
 
+    def figures(self) -> RelayFigures:
+        """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
+        return RelayFigures(
+            held=self.held.sends,
+            found=self.found,
+            letters=len(self.letters),
+            failing=len(self._attempts.errors),
+            next={source.shard: source.position for source in self.sources},
+            end=dict(self.ends),
+        )
+
     def settle(self, received: Received) -> None:
         """Let go of what was received."""
         self._received = received
@@ -125,7 +139,7 @@ class Reading:
         """
         if not self._has_room(source):
             return False
-        start = source.position
+        start, is_more_there = source.position, False
         for offset, value in self._journal.read(source.shard, start):
             found = source.look(offset, value)
             letters: list[CommandDeadLetter] = []
@@ -139,10 +153,13 @@ class Reading:
             if not self._has_room(source):
                 break  # before another is taken: the journal's reader then stands where this one goes on
             if source.position - start >= self._limits.read_records_max:
-                return True
-        if source.position == start and self._is_reach_checked(source.shard):
-            check_reach(source.state, self._journal.offsets(source.shard)[1], self._whose)
-        return False
+                is_more_there = True
+                break
+        if self._is_reach_checked(source.shard):
+            end = self.ends[source.shard] = self._journal.offsets(source.shard)[1]
+            if source.position == start:
+                check_reach(source.state, end, self._whose)
+        return is_more_there
 
     def _has_room(self, source: Source) -> bool:
         sends, size = self.held.size(source.shard)

@@ -17,6 +17,7 @@ from shardlog.relay.inputs import RelayInputs
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.reading import Reading, begin_readers
 from shardlog.relay.reading import Received as Received
+from shardlog.telemetry.figures import RelayFigures
 
 log = logging.getLogger("shardlog.relay")
 STORE = "the store"
@@ -101,6 +102,10 @@ class Relay(SendsSource):
         """How many sends were read and are not known to be received."""
         return self._reading.held.sends
 
+    def figures(self) -> list[RelayFigures]:
+        """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
+        return [self._reading.figures()]
+
     def behind(self) -> int:
         """Records not read, sends not received and letters not stored, over all shards; to be called between two steps.
 
@@ -133,7 +138,7 @@ class Relay(SendsSource):
             try:
                 self._store.write(moves, letters)
             except CheckpointMoved as moved:
-                log.info("%s; this relay goes on from what is stored", moved)
+                log.info("%s; this relay goes on from what is stored", moved, extra={"journal": self._id})
                 self._stored = dict(self._store.checkpoints(self._id))
                 return False
         self._stored = old | {move.new.shard: move.new for move in moves}

@@ -18,8 +18,7 @@ def check_surroundings(settings: Settings, application: Application) -> None:
     Raises JournalMismatch where the directory holds a journal of another shape, ConfigurationError for a host that
     others could reach while they may not, JournalError for a journal that cannot be read.
     """
-    if not settings.gateway.allow_remote:
-        refuse_remote(settings.gateway.host)
+    refuse_remote_settings(settings)
     if not (settings.directory / CONTROL_NAME).exists():
         return
     stored = read_meta(settings.directory)
@@ -27,13 +26,21 @@ def check_surroundings(settings: Settings, application: Application) -> None:
     merge_meta(stored, Meta(stored.journal, stored.name, stored.time, settings.journal.shards, parts))
 
 
-def refuse_remote(host: str) -> None:
-    """Raises ConfigurationError for a host that others could reach."""
+def refuse_remote_settings(settings: Settings) -> None:
+    """Raises ConfigurationError for a host of gateway or metrics that others could reach while they may not."""
+    if not settings.gateway.allow_remote:
+        refuse_remote(settings.gateway.host)
+    if settings.metrics.enabled and not settings.metrics.allow_remote:
+        refuse_remote(settings.metrics.host, "[metrics] allow_remote")
+
+
+def refuse_remote(host: str, allowing: str = "--allow-remote, or [gateway] allow_remote,") -> None:
+    """Raises ConfigurationError for a host that others could reach. allowing: what would allow it."""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return
     if host != "localhost":
         raise ConfigurationError(
             f"host {host!r} can be reached from elsewhere, and there is no authentication: take 127.0.0.1, or allow it "
-            "with --allow-remote, or [gateway] allow_remote, in a network of which you trust every member"
+            f"with {allowing} in a network of which you trust every member"
         )

@@ -15,6 +15,7 @@ from shardlog.adapters.filesystem.objects import FilesystemObjects
 from shardlog.adapters.sql.relay_store import SqlRelayStore
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import open_meta
+from shardlog.adapters.sqlite.control_records import SqliteControl
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.adapters.sqlite.lock import DirectoryLock
 from shardlog.client.commands import CommandOptions, command_record
@@ -34,6 +35,7 @@ from shardlog.model.messages import Command, State
 from shardlog.model.outcomes import CommandUnavailable, Outcome
 from shardlog.model.recorded import Position
 from shardlog.model.stream import Stream
+from shardlog.ownership.announcing import Announcer
 from shardlog.ports.inputs import Input
 from shardlog.ports.relay import CommandDeadLetter
 from shardlog.projector.worker import Limits as ProjectorLimits
@@ -41,11 +43,12 @@ from shardlog.relay.limits import RelayLimits
 from shardlog.relay.runner import Relay
 from shardlog.sharding import shard_of
 from shardlog.snapshots.settings import SnapshotSettings
+from shardlog.telemetry.samples import Figures
 from shardlog.wiring.build import code_digest
 from shardlog.wiring.loading import load_application
 from shardlog.wiring.projecting import ProjectionThread
 from shardlog.wiring.relaying import RelayThread
-from shardlog.wiring.settings import JournalSettings, RecoverySettings, Settings, load_settings
+from shardlog.wiring.settings import JournalSettings, RecoverySettings, Settings, load_settings, refuse_kafka
 from shardlog.wiring.snapshotting import ProcessSnapshots, wait_for_snapshots
 from shardlog.wiring.validating import Started, validate_start
 
@@ -131,6 +134,7 @@ class Embedded:
         settings: the file's path, or what was read. Raises ConfigurationError and DomainError.
         """
         found = settings if isinstance(settings, Settings) else load_settings(settings)
+        refuse_kafka(found, "an embedded engine serves")
         return cls(
             load_application(found.application),
             found.directory,
@@ -186,6 +190,7 @@ class Embedded:
         self._executor = Executor({number: self._shard(number, owner, sends) for number in range(self.shards)})
         self._closing.callback(self._executor.stop)
         self._executor.start(self._recovery.serve_within_ms / 1000)
+        self._announce(owner.name)
         self._closing.callback(self._executor.drain, self._recovery.drain_deadline_ms / 1000)
         self.relay = RelayThread(sends, self.executor.wake)
         self.relay.start()
@@ -198,6 +203,12 @@ class Embedded:
             )
             self.projections.start()
             self._closing.callback(self.projections.stop)
+
+    def _announce(self, owner: str) -> None:
+        """Say who serves, as on the control topic, and take it back at the end."""
+        announcer = Announcer(SqliteControl(self.directory), self.meta.journal, owner, "")
+        announcer.tell(self.executor.owned, alive=range(self.shards))
+        self._closing.callback(announcer.tell, {}, ())
 
     def _validate(self, code: str) -> None:
         when = self._recovery.validate_on_start
@@ -314,6 +325,11 @@ class Embedded:
         Raises SnapshotFailed, TimeoutError, and ConfigurationError where the engine was made without snapshots.
         """
         wait_for_snapshots(self.executor.snapshots(), timeout_s)
+
+    def figures(self) -> list[Figures]:
+        """What shards, projections and relay show of themselves: a source of `shardlog.telemetry.metrics`."""
+        shown: list[Figures] = [*self.executor.figures(), *self.relay.figures()]
+        return [*shown, *self.projections.figures()] if self._projects else shown
 
     def lag(self) -> int:
         """Records that the slowest projection has still to read, over all shards."""

@@ -14,6 +14,7 @@ from shardlog.gateway.app import Gateway
 from shardlog.gateway.settings import GatewaySettings
 from shardlog.wiring.edge import EmbeddedShards, EmbeddedTables
 from shardlog.wiring.embedded import Embedded
+from shardlog.wiring.exposing import metrics_answer
 from shardlog.wiring.http_protocol import limited
 
 DRAIN_DEADLINE_MS = 30_000
@@ -26,7 +27,7 @@ class HttpServer:
     """One server. To be made and run inside an event loop.
 
     hosts: as of Gateway. drain_deadline_ms: how long requests that are under way may take once it is told to end.
-    settings: of their limits; where it listens is the caller's.
+    settings: of their limits; where it listens is the caller's. has_metrics: whether `/metrics` is served.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class HttpServer:
         hosts: Collection[str] | None,
         drain_deadline_ms: int = DRAIN_DEADLINE_MS,
         settings: GatewaySettings = GATEWAY,
+        *,
+        has_metrics: bool = True,
     ) -> None:
         self._tables = EmbeddedTables(engine) if engine.application.projections else None
         self._gateway = Gateway(
@@ -44,6 +47,7 @@ class HttpServer:
             limits,
             hosts,
             settings,
+            metrics_answer(engine.figures) if has_metrics else None,
         )
         self._server = _Server(self._gateway, drain_deadline_ms, settings)
 

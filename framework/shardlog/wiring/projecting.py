@@ -15,6 +15,8 @@ from shardlog.ports.journal import Journal
 from shardlog.ports.projections import DeadLetter, ProjectionStore
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
+from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import ProjectionFigures
 
 IDLE_SECONDS = 0.02
 log = logging.getLogger("shardlog.projector")
@@ -39,6 +41,7 @@ class ProjectionThread:
         limits: Limits | None = None,
     ) -> None:
         self.error: Exception | None = None
+        self._journal_id = journal_id
         self._projector = Projector(
             journal, journal_id, shards, application, tuple(application.projections.values()), store, limits
         )
@@ -61,6 +64,10 @@ class ProjectionThread:
     def lag(self) -> int:
         """Records that the slowest projection has still to read, over all shards."""
         return self._projector.behind()
+
+    def figures(self) -> list[ProjectionFigures]:
+        """What each projection shows of itself to metrics. It waits for nothing."""
+        return self._projector.figures()
 
     # -- what an operator does -----------------------------------------------------------------------------------------
     @contextmanager
@@ -140,7 +147,8 @@ class ProjectionThread:
             self.has_ended, self.error = True, error
             log.exception(
                 "the projector has ended by an error that nobody expected, and no projection goes on: report it with "
-                "this traceback, and restart the engine"
+                "this traceback, and restart the engine",
+                extra={"journal": self._journal_id},
             )
 
     def _step(self) -> int:
@@ -159,13 +167,16 @@ class ProjectionThread:
         """Log each projection that has stopped, once."""
         for name, error in stopped.items():
             if self._told.get(name) is not error:
-                log.error("projection %s has stopped; repair it, then resume or rebuild it: %s", name, error)
+                about: Fields = {"journal": self._journal_id, "projection": name}
+                log.error(
+                    "projection %s has stopped; repair it, then resume or rebuild it: %s", name, error, extra=about
+                )
         self._told = dict(stopped)
 
     def _tell_fault(self, error: ShardlogError | None) -> None:
         """Keep what holds all projections up, and log it once; it is tried again with every step."""
         if error is not None and str(error) != str(self.error):
-            log.error("no projection goes on: %s", error)
+            log.error("no projection goes on: %s", error, extra={"journal": self._journal_id})
         self.error = error
 
     def _refuse_ended(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from shardlog.errors import StoreUnavailable
 from shardlog.relay.runner import Relay
+from shardlog.telemetry.figures import RelayFigures
 
 log = logging.getLogger("shardlog.relay")
 IDLE_SECONDS = 0.02
@@ -41,6 +42,10 @@ class RelayThread:
         self._thread.join()
         if self._error is None:
             self._relay.flush()
+
+    def figures(self) -> list[RelayFigures]:
+        """What the relay shows of itself to metrics. It waits for nothing."""
+        return self._relay.figures()
 
     def behind(self) -> int:
         """Records not read, sends not received and dead letters not stored, over all shards."""

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import JournalError, ObjectStoreError, ShardlogError, SnapshotUnusable
 from shardlog.executor.state import Shard
 from shardlog.inspection.history import History
@@ -54,6 +55,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """digests: of the state at every stop. streams: of every stream at the last stop. trace: of one stream's steps.
 
     domains: references to what is replayed. paths: where modules are looked for. stream: `category/id`, for a trace.
+    kafka: settings of a journal on Kafka; the child gets them, secrets too, through a pipe.
     """
 
     mode: Literal["digests", "streams", "trace"]
@@ -62,6 +64,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...]
     shards: tuple[ShardTask, ...]
     stream: str = ""
+    kafka: KafkaSettings | None = None
 
 
 class Passed(msgspec.Struct, frozen=True, tag_field="answer", tag="passed"):
@@ -132,7 +135,7 @@ def run(task: Task, hash_seed: int) -> Iterator[Answer]:
 
 def do(task: Task, application: Application, tell: Callable[[Answer], object]) -> None:
     """Do the task here. What is wrong with a shard is told as Failed, and the others go on."""
-    with open_journal(Path(task.directory)) as opened:
+    with open_journal(Path(task.directory), task.kafka) as opened:
         objects = FilesystemObjects(opened.directory / FOLDER)
         try:
             for shard in task.shards:

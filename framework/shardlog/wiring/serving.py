@@ -76,7 +76,14 @@ async def _serve(
     hosts: frozenset[str] | None,
     announce: Callable[[], None],
 ) -> None:
-    server = HttpServer(engine, settings.executor, hosts, settings.recovery.drain_deadline_ms, settings.gateway)
+    server = HttpServer(
+        engine,
+        settings.executor,
+        hosts,
+        settings.recovery.drain_deadline_ms,
+        settings.gateway,
+        has_metrics=settings.metrics.enabled,
+    )
 
     def end() -> None:
         _leave_signals()

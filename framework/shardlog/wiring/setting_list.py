@@ -51,6 +51,17 @@ def all_settings() -> Iterator[Setting]:
             yield Setting(section, name, default, unit(name, hint), allowed(hint), text, is_secret(hint))
 
 
+def secrets_of(settings: Settings) -> list[str]:
+    """The values of all settings that are secrets, to be kept out of logs."""
+    return [text for section in SECTIONS for text in secrets_in(getattr(settings, section))]
+
+
+def secrets_in(section: msgspec.Struct) -> list[str]:
+    """The secrets of one section that are not empty."""
+    hints = field_types(type(section)).items()
+    return [value for name, hint in hints if is_secret(hint) and (value := getattr(section, name))]
+
+
 def _about(struct: type[msgspec.Struct]) -> Mapping[str, str]:
     """The text under each field, as it stands in the code."""
     source = inspect.getsource(sys.modules[struct.__module__])

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Duration
 from shardlog.executor.limits import Limits as ExecutorLimits
 from shardlog.gateway.settings import GatewaySettings
@@ -18,6 +19,7 @@ from shardlog.ranges import check_ranges
 from shardlog.relay.limits import PublisherLimits, RelayLimits
 from shardlog.sharding import SHARDS_MAX
 from shardlog.snapshots.settings import SnapshotSettings
+from shardlog.telemetry.settings import LoggingSettings, MetricsSettings
 
 Reference: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -98,11 +100,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
     schemas: SchemaSettings = SchemaSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def directory(self) -> Path:
         """The journal's directory."""
         return Path(self.journal.directory)
+
+
+def refuse_kafka(settings: Settings, what: str) -> None:
+    """Refuse settings that name a journal on Kafka, where `what` works on one in a directory.
+
+    Raises ConfigurationError.
+    """
+    if settings.kafka.bootstrap_servers:
+        raise ConfigurationError(
+            f"kafka setting bootstrap_servers is {settings.kafka.bootstrap_servers!r}, so the journal is on Kafka, and "
+            f"{what} one in a directory: leave the setting empty, or use `shardlog serve`"
+        )
 
 
 class Origin(NamedTuple):
@@ -136,6 +152,8 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
     "schemas": SchemaSettings,
+    "metrics": MetricsSettings,
+    "logging": LoggingSettings,
 }
 """By name, in the order in which they are shown."""
 

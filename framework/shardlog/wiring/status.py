@@ -47,6 +47,15 @@ class ShardStatus(msgspec.Struct, frozen=True, kw_only=True):
     records: Records | None
 
 
+class OwnerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Who says that it owns a shard; the claim in the journal decides. epoch: of its claim."""
+
+    shard: int
+    owner: str
+    epoch: int
+    address: str
+
+
 class SnapshotStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A shard's newest snapshot. kept: how many there are. taken: microseconds since 1970 UTC.
 
@@ -73,20 +82,25 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """A journal directory. made: microseconds since 1970 UTC. served_by: a process id, None for nobody.
+    """A journal. directory: of its files, or of what this machine keeps of one on Kafka. place: for people.
 
-    command_dead_letters: open ones, None where no relay has run here.
+    made: microseconds since 1970 UTC. served_by: the process id that holds the directory, None for nobody, and on
+    Kafka. owners: shards that somebody says to own. command_dead_letters: open ones, None where no embedded relay has
+    run here.
     """
 
     directory: str
+    place: str
     journal: str
     name: str
     made: int
     served_by: int | None
+    owners: tuple[OwnerStatus, ...]
     shards: tuple[ShardStatus, ...]
     projections: tuple[ProjectionStatus, ...]
     command_dead_letters: int | None
     snapshots: tuple[SnapshotStatus, ...]
+    is_on_kafka: bool = False
 
 
 def status(
@@ -103,14 +117,21 @@ def status(
     meta = opened.meta
     return Status(
         directory=str(opened.directory),
+        place=opened.place,
         journal=meta.journal,
         name=meta.name,
         made=meta.time,
-        served_by=holder(opened.directory),
+        served_by=holder(opened.directory) if opened.kafka is None else None,
+        owners=tuple(
+            OwnerStatus(shard=shard, owner=said.owner, epoch=said.epoch, address=said.address)
+            for shard, said in sorted(opened.owners.items())
+            if not said.is_release
+        ),
         shards=tuple(_shard(opened, shard, reads_records, passed) for shard in range(meta.shards)),
         projections=() if application is None else _projections(opened, application),
         command_dead_letters=_command_letters(opened),
         snapshots=tuple(_snapshots(opened)),
+        is_on_kafka=opened.kafka is not None,
     )
 
 

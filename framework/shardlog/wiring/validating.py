@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
+from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import ReplayDiffers, SnapshotUnusable
 from shardlog.journal.control import Meta
 from shardlog.model.application import Application
@@ -31,13 +32,18 @@ log = logging.getLogger("shardlog.verification")
 
 
 class Started(NamedTuple):
-    """What is about to be served. code: digest of the code at hand."""
+    """What is about to be served. code: digest of the code at hand. kafka: settings of a journal on Kafka.
+
+    shards: those to be compared; None for all.
+    """
 
     directory: Path
     meta: Meta
     journal: Journal
     application: Application
     code: str
+    kafka: KafkaSettings | None = None
+    shards: Collection[int] | None = None
 
 
 def validate_start(started: Started, when: Literal["changed", "always"]) -> None:
@@ -49,7 +55,7 @@ def validate_start(started: Started, when: Literal["changed", "always"]) -> None
     try:
         tasks = [
             task
-            for shard in range(started.meta.shards)
+            for shard in (range(started.meta.shards) if started.shards is None else sorted(started.shards))
             if (task := _plan(started, shard, _of(objects, started, shard), when)) is not None
         ]
     finally:
@@ -109,6 +115,7 @@ def _answers(started: Started, tasks: Sequence[ShardTask]) -> Iterator[Answer]:
         domains=domains or (),
         paths=tuple(str(Path(path).resolve()) for path in sys.path),
         shards=tuple(tasks),
+        kafka=started.kafka,
     )
     if domains is not None:
         yield from run(task, HASH_SEED)

@@ -127,6 +127,7 @@ class _Verification:
             paths=tuple(path for path in sys.path if path),
             shards=tuple(shards),
             stream=stream,
+            kafka=self._opened.kafka,
         )
 
     def _replay(self, tasks: Sequence[ShardTask]) -> None:

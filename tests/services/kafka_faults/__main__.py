@@ -58,7 +58,7 @@ def run(chosen: dict[str, FaultForm], random: Random, seconds: float, *, is_shor
                     counts = form.run(
                         clusters[form.brokers], Path(directory), own, form.short if is_short else form.long
                     )
-                except Exception:  # one that is broken must not hide the others
+                except Exception:  # noqa: BLE001  # one that is broken must not hide the others
                     broken[name] += 1
                     print(f"{name}: BROKEN\n{traceback.format_exc()}", flush=True)
                 else:

@@ -36,11 +36,10 @@ def executor_paused(brokers: Brokers, directory: Path, random: Random, rounds: i
     then on is more than what it had in the log before the claim, and its frames count for nobody."""
     with Ground(brokers, directory, random, executors=1).under_load() as ground:
         serving(ground.bank.relay())
-        owner, ordinal = ground.bank.executor(0, rate=80).wait_until_serving(), 0
-        for _ in range(rounds):
+        owner = ground.bank.executor(0, rate=80).wait_until_serving()
+        for ordinal in range(1, rounds + 1):
             owner.wait_until_answered(random.randrange(1, 60))
             owner.pause()
-            ordinal += 1
             before = [len(claims) for claims in ground.following.claims]
             for shard in range(SHARDS):
                 ground.bank.assign(shard, ordinal)
@@ -71,10 +70,11 @@ def two_executors(brokers: Brokers, directory: Path, random: Random, rounds: int
             ground.wait_for_frames(40, within_s=60)
         minutes = (time.monotonic() - began) / 60
         claims = sum(map(len, ground.following.claims)) - before
-        assert claims > SHARDS, "nobody contends"
         assert claims <= SHARDS * (CLAIMS_A_MINUTE_MAX * minutes + 10), f"{claims} claims in {minutes * 60:.0f} s"
         random.choice([one, other]).kill()
-        return ground.finish(publishes=True)
+        counts = ground.finish(publishes=True)
+        assert claims > SHARDS, "nobody contends"
+        return counts
 
 
 def claimer_crashed(brokers: Brokers, directory: Path, random: Random, rounds: int) -> Counts:

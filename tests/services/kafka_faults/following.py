@@ -75,7 +75,7 @@ class Following:
                     self._take(shard, (reader.epoch, reader.seq), decode_raw_frame(verdict.body))
         except JournalUnavailable:
             return  # it is asked again
-        except Exception as error:  # a test looks at it
+        except Exception as error:  # noqa: BLE001  # a test looks at it
             self.errors[shard] = error
 
     def _take(self, shard: int, place: tuple[int, int], body: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import TimeoutError as FutureTimeout
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, cimpl
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, cimpl
 
 from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, append_failed, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
@@ -54,15 +54,10 @@ def test_what_clients_raise_when_they_are_used_wrongly_is_caught_too() -> None:
     def refused() -> None:
         Producer({"no.such.setting": 1})
 
-    def no_partition() -> None:
-        Consumer({"group.id": "g"}).assign([TopicPartition("t", -7)])
-
     with pytest.raises(JournalUnavailable, match="closed"), kafka_errors(SETTINGS, "reading"):
         closed()
     with pytest.raises(ConfigurationError, match=r"no\.such\.setting"), kafka_errors(SETTINGS, "making a producer"):
         refused()
-    with pytest.raises((ConfigurationError, JournalUnavailable)), kafka_errors(SETTINGS, "assigning"):
-        no_partition()
 
 
 def test_a_time_out_has_the_refusal_that_was_reported_beside_it_as_its_cause() -> None:

@@ -15,21 +15,22 @@ import click
 import pytest
 
 from shardlog import errors
+from shardlog.cli import admin, schema, serve
 from shardlog.cli import main as main_module
-from shardlog.cli import schema
 from shardlog.cli.exit_codes import ExitCode, exit_code_of
 from shardlog.cli.main import COMMANDS, main, shardlog
 from shardlog.errors import Corrupt, JournalHeld, ReplayDiffers, ShardlogError
 
+GROUPS = {"serve": serve.COMMANDS, "admin": admin.COMMANDS, "schema": schema.COMMANDS}
 ABOUT = {
-    **{name: about for name, about in COMMANDS.items() if name != "schema"},
-    **{f"schema {name}": about for name, about in schema.COMMANDS.items()},
+    **{name: about for name, about in COMMANDS.items() if name not in GROUPS},
+    **{f"{group} {name}": about for group, commands in GROUPS.items() for name, about in commands.items()},
 }
 """Every command by its words, those of groups too."""
 each_command = pytest.mark.parametrize("name", ABOUT)
 SHARDLOG = [sys.executable, "-m", "shardlog.cli.main"]
-WITHOUT_JSON = {"dev", "new", "completion"}
-"""dev says one line of JSON anyway; new and completion print nothing that a program reads."""
+WITHOUT_JSON = {"dev", "new", "completion", *(f"serve {role}" for role in serve.COMMANDS)}
+"""dev and serve say lines of JSON anyway; new and completion print nothing that a program reads."""
 
 
 def command_of(name: str) -> click.Command:
@@ -97,7 +98,13 @@ def test_listing_the_commands_loads_none_of_them() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
-    [("sta", ["status"]), ("s", ["send", "stream", "status", "snapshot", "schema"]), ("schema e", ["export"])],
+    [
+        ("sta", ["status"]),
+        ("s", ["serve", "send", "stream", "status", "snapshot", "schema"]),
+        ("schema e", ["export"]),
+        ("serve e", ["executor"]),
+        ("admin a", ["assign", "accept-input"]),
+    ],
 )
 def test_a_shell_is_offered_the_commands_that_begin_so(typed: str, offered: list[str]) -> None:
     environment = {
@@ -181,7 +188,7 @@ def test_each_end_has_its_code(raised: BaseException, code: ExitCode, failing: l
 def test_every_error_of_the_journal_is_damage_or_says_otherwise() -> None:
     journal_errors = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, errors.JournalError)]
     others = {e.__name__ for e in journal_errors if exit_code_of(e.__new__(e)) != ExitCode.DAMAGED}
-    assert others == {"AppendFailed", "ReplayDiffers", "ReplayFailed"}
+    assert others == {"AppendFailed", "JournalUnavailable", "ReplayDiffers", "ReplayFailed"}
 
 
 def test_an_error_without_a_code_of_its_own_has_failed() -> None:

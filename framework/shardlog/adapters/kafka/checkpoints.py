@@ -9,7 +9,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
-from shardlog.adapters.kafka.errors import Faults, kafka_error, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import ConfigurationError, JournalUnavailable
@@ -78,8 +78,7 @@ def _end(settings: KafkaSettings) -> int:
             try:
                 bounds = asking.get_watermark_offsets(partition, timeout=ASK_SECONDS)
             except KafkaException as error:
-                found = kafka_error(error)
-                if found is None or not found.retriable() or time.monotonic() > give_up:
+                if is_for_good(kafka_error(error)) or time.monotonic() > give_up:
                     raise
                 asking.poll(POLL_SECONDS)  # its leader is just being chosen, or no broker answers
     finally:
@@ -107,7 +106,7 @@ def _read(settings: KafkaSettings, consumer: Consumer, role: Role, end: int, fau
                 position, give_up = offset + 1, time.monotonic() + settings.read_timeout_ms / 1000
             elif error.code() == KafkaError._PARTITION_EOF:
                 position = max(position, offset)
-            elif not error.retriable():
+            elif is_for_good(error):
                 raise our_error(error, settings, f"reading topic {settings.checkpoints_topic}", faults)
         if position < end and time.monotonic() > give_up:
             raise our_error(

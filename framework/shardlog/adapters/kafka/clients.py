@@ -15,7 +15,7 @@ FETCH_BACK_OFF_MS = 5
 RETRY_BACK_OFF_MS = 50
 PROPAGATION_MS = 1_000
 """How long a topic that the brokers do not know is taken for one that was made a moment ago."""
-COMMANDS_LINGER_MS = 1
+COMMANDS_LINGER_MS = 5
 """How long a command waits for others to travel with it."""
 COMMANDS_BATCH_RECORDS = 10_000
 GROUP_SUFFIX = ".readers"

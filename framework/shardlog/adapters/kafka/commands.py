@@ -35,6 +35,11 @@ def command_topics(settings: KafkaSettings, shards: int, command_bytes_max: int)
     ]
 
 
+def input_name(topic: str, topic_id: str) -> str:
+    """How frames name an input: kafka:TOPIC:TOPIC_ID."""
+    return f"kafka:{topic}:{topic_id}"
+
+
 class KafkaInput(Input):
     """One topic. It is read by partition, from the offsets that frames name; no consumer group is joined.
 
@@ -62,7 +67,7 @@ class KafkaInput(Input):
         self._problem: ShardlogError | None = None
         self._topics = KafkaTopics(settings)
         self._id = self._topics.id_of(topic)
-        self._name = f"kafka:{topic}:{self._id}"
+        self._name = input_name(topic, self._id)
         self._fetch = CommandFetch(settings, topic, read_avro)
         self._closing = threading.Event()
         threading.Thread(target=self._check, name=f"shardlog-check-{topic}", daemon=True).start()
@@ -82,7 +87,7 @@ class KafkaInput(Input):
         Raises InputTruncated, InputChanged, ConfigurationError and JournalUnavailable.
         """
         if self._problem is not None:
-            raise self._problem
+            raise self._problem.with_traceback(None)  # the same one again and again
         arrivals = self._arrivals.get(shard)
         return (arrivals or self._opened(shard)).take(start, limit)
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
+from shardlog.adapters.kafka.bounds import Bounds
 from shardlog.adapters.kafka.clients import consumer_config, producer_config
-from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_hopeless, kafka_error, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.errors import JournalError
+from shardlog.errors import JournalError, ShardlogError
 from shardlog.ports.control import Control
 
 POLL_SECONDS = 0.1
@@ -23,7 +24,6 @@ class KafkaControl(Control):
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._topic = settings.control_topic
-        self._partition = TopicPartition(self._topic, 0, OFFSET_BEGINNING)
         self._faults = Faults()
         self._lock = threading.Lock()
         self._values: dict[str, bytes] = {}
@@ -33,13 +33,14 @@ class KafkaControl(Control):
         noting = {"error_cb": self._faults.note}
         with kafka_errors(settings, f"making a reader of {self._topic}"):
             self._consumer = Consumer(consumer_config(settings) | noting)
-            self._consumer.assign([self._partition])
+            self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
+        self._asking = Bounds(self._consumer, self._topic, settings, self._faults, self._take)
 
     def read(self) -> Mapping[str, bytes]:
         with self._lock, kafka_errors(self._settings, f"reading topic {self._topic}", self._faults):
             self._check_open()
             give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
-            end = self._end(give_up)
+            _, end = self._asking.ask(0)
             while self._position < end:
                 message = self._consumer.poll(POLL_SECONDS)
                 if message is not None:
@@ -62,11 +63,10 @@ class KafkaControl(Control):
             give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
             while not reports and self._faults.refusal is None and time.monotonic() < give_up:
                 producer.poll(POLL_SECONDS)
-            if not reports:
+            error = reports[0] if reports else self._silence()
+            if error is not None:
                 self._drop(producer)
-                raise our_error(self._silence(), self._settings, doing, self._faults)
-        if reports[0] is not None:
-            raise our_error(reports[0], self._settings, doing, self._faults)
+                raise self._write_failed(error, doing)
 
     def close(self) -> None:
         with self._lock:
@@ -77,28 +77,11 @@ class KafkaControl(Control):
                 self._drop(self._producer)
             threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
 
-    def _end(self, give_up: float) -> int:
-        while True:
-            wait_s = max(min(1.0, give_up - time.monotonic()), 0.05)
-            try:
-                bounds = self._consumer.get_watermark_offsets(self._partition, timeout=wait_s)
-            except FOREIGN_ERRORS as error:
-                self._take_if_any(self._consumer.poll(0))  # serves what the client knows of the reason
-                if is_hopeless(kafka_error(error), self._faults) or time.monotonic() > give_up:
-                    doing = f"asking for the end of topic {self._topic}"
-                    raise our_error(error, self._settings, doing, self._faults) from error
-            else:
-                if bounds is not None:
-                    self._faults.succeeded()
-                    return bounds[1]
-                if time.monotonic() > give_up:
-                    raise our_error(
-                        self._silence(), self._settings, f"asking for the end of {self._topic}", self._faults
-                    )
-
-    def _take_if_any(self, message: Message | None) -> None:
-        if message is not None:
-            self._take(message)
+    def _write_failed(self, error: KafkaError, doing: str) -> ShardlogError:
+        """A producer that does not know the topic has asked the brokers for it, and may have met none."""
+        if error.code() in (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
+            self._asking.ask(0)
+        return our_error(error, self._settings, doing, self._faults)
 
     def _take(self, message: Message) -> None:
         error, offset = message.error(), message.offset()

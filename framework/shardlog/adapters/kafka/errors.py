@@ -26,9 +26,7 @@ _REFUSED = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "the user may not use this transactional id: give it the right",
     KafkaError._SSL: "TLS failed: check security_protocol, ca_path, and that the address is that of the certificate",
     KafkaError._INVALID_ARG: "the client does not take a setting",
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition: create the topics",
-    KafkaError._UNKNOWN_TOPIC: "there is no such topic: create the topics",
-    KafkaError._UNKNOWN_PARTITION: "there is no such partition: the topic has fewer than the journal has shards",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition: create it",
     KafkaError.TOPIC_EXCEPTION: "the brokers do not take the topic's name: set `journal` to another",
     KafkaError.POLICY_VIOLATION: "the brokers' policy does not allow it: ask whoever runs them",
     KafkaError.INVALID_REPLICATION_FACTOR: "there are not so many brokers: set replication_factor",
@@ -36,19 +34,12 @@ _REFUSED = {
     KafkaError.UNSUPPORTED_VERSION: "the brokers cannot do this: use Apache Kafka 3.0 or newer",
 }
 """What trying again does not help against, and what to do."""
-DOUBTFUL = frozenset(
-    {
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._UNKNOWN_TOPIC,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-    }
-)
-"""What is also said of a topic that is there: by a client whose connections were lost, by a broker that has begun a
-moment ago. It counts when it is still said at the end of the time-out."""
 _TRANSIENT = {
     KafkaError._TRANSPORT: "no broker answers",
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
     KafkaError._RESOLVE: "the host's name is not known",
+    KafkaError._UNKNOWN_TOPIC: "there is no such topic, or the brokers that know it do not answer",
+    KafkaError._UNKNOWN_PARTITION: "there is no such partition, or the brokers that know it do not answer",
     KafkaError._TIMED_OUT: "the brokers did not answer in time",
     KafkaError._MSG_TIMED_OUT: "the brokers did not take the record in time",
     KafkaError._QUEUE_FULL: "the producer's queue is full (queue_records_max, queue_bytes_max)",
@@ -70,7 +61,7 @@ class Faults:
 
     def note(self, error: KafkaError) -> None:
         """A client's `error_cb`."""
-        if error.code() in _REFUSED and error.code() not in DOUBTFUL:
+        if error.code() in _REFUSED:
             with self._lock:
                 self._refusal = error
 
@@ -96,12 +87,6 @@ def kafka_error(error: BaseException) -> KafkaError | None:
 def is_for_good(error: KafkaError | None) -> bool:
     """Whether trying again does not help."""
     return error is not None and error.code() in _REFUSED
-
-
-def is_hopeless(error: KafkaError | None, faults: Faults) -> bool:
-    """Whether asking again at once does not help either."""
-    is_certain = is_for_good(error) and error is not None and error.code() not in DOUBTFUL
-    return is_certain or faults.refusal is not None
 
 
 def explain(error: KafkaError | BaseException, settings: KafkaSettings, doing: str) -> str:

@@ -6,14 +6,14 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from shardlog.adapters.kafka.bounds import Bounds
 from shardlog.adapters.kafka.clients import admin_config, consumer_config
-from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_hopeless, kafka_error, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import Faults, kafka_errors
 from shardlog.adapters.kafka.incarnation import Incarnation
 from shardlog.adapters.kafka.reading import OutOfRange, Tail, Tails
 from shardlog.adapters.kafka.settings import KafkaSettings
@@ -22,8 +22,6 @@ from shardlog.errors import JournalError, JournalUnavailable, Truncated
 from shardlog.ports.journal import Journal, Writer
 
 CLOSE_DEADLINE_MS = 2_000
-ASK_SECONDS = 1.0
-"""How long one question waits; between two it is looked whether the brokers refuse us."""
 
 
 class KafkaJournal(Journal):
@@ -47,8 +45,9 @@ class KafkaJournal(Journal):
         self._writers: list[KafkaWriter] = []
         self._is_closed = False
         with kafka_errors(settings, "making a client"):
-            self._asking = Consumer(consumer_config(settings) | {"error_cb": self._faults.note})
+            self._consumer = Consumer(consumer_config(settings) | {"error_cb": self._faults.note})
             self._admin = AdminClient(admin_config(settings))
+        self._asking = Bounds(self._consumer, self._topic, settings, self._faults)
 
     def writer(self, shard: int) -> Writer:
         self._check(shard)
@@ -103,7 +102,7 @@ class KafkaJournal(Journal):
             writer.abandon(max(int((give_up - time.monotonic()) * 1000), 0))
         self._tails.close()
         self._incarnation.close()
-        threading.Thread(target=self._asking.close, name="shardlog-kafka-close", daemon=True).start()
+        threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
 
     # -- reading -------------------------------------------------------------------------------------------------------
     def _read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
@@ -118,11 +117,11 @@ class KafkaJournal(Journal):
                 elif record[0] >= start:
                     yield record
         except OutOfRange:
-            tail.close()
+            self._tails.drop(tail)
             tail = None
             self._out_of_range(shard, start, end)
         except JournalError:
-            tail.close()
+            self._tails.drop(tail)
             tail = None
             raise
         finally:
@@ -140,7 +139,7 @@ class KafkaJournal(Journal):
         try:
             return tail, self._end_of(tail, start)
         except BaseException:
-            tail.close()
+            self._tails.drop(tail)
             raise
 
     def _end_of(self, tail: Tail, start: int) -> int:
@@ -171,34 +170,11 @@ class KafkaJournal(Journal):
     def _bounds(self, shard: int) -> tuple[int, int]:
         """Earliest and next, as a broker says now, and at least what was reported here."""
         asked_at = time.monotonic()
-        earliest, end = self._ask(shard)
+        earliest, end = self._asking.ask(shard)
         with self._lock:
             self._asked_at[shard] = asked_at
             self._earliest[shard] = max(self._earliest[shard], earliest)
             return self._earliest[shard], max(end, self._ends[shard])
-
-    def _ask(self, shard: int) -> tuple[int, int]:
-        doing = f"asking for the offsets of topic {self._topic}, shard {shard}"
-        partition = TopicPartition(self._topic, shard)
-        give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
-        while True:
-            wait_s = max(min(ASK_SECONDS, give_up - time.monotonic()), 0.05)
-            try:
-                bounds = self._asking.get_watermark_offsets(partition, timeout=wait_s)
-            except FOREIGN_ERRORS as error:
-                with suppress(*FOREIGN_ERRORS):
-                    self._asking.poll(0)  # so that the client says what it knows
-                if is_hopeless(kafka_error(error), self._faults) or time.monotonic() > give_up:
-                    raise our_error(error, self._settings, doing, self._faults) from error
-            else:
-                if bounds is not None:
-                    self._faults.succeeded()
-                    return bounds
-                if time.monotonic() > give_up:
-                    raise JournalUnavailable(
-                        f"Kafka at {self._settings.listener}: {doing} took longer than "
-                        f"{self._settings.request_timeout_ms} ms (request_timeout_ms)"
-                    )
 
     def _landed(self, shard: int, offset: int) -> None:
         """What was reported here is read here, whatever a fetch said before."""

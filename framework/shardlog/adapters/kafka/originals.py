@@ -8,7 +8,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
-from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics
 from shardlog.ports.originals import Original, Originals
@@ -73,7 +73,7 @@ class KafkaOriginals(Originals):
                 return Original(message.value(), message.key(), _headers(message))
             if error is not None and (error.code() in _GONE or error.code() == KafkaError._PARTITION_EOF):
                 return None
-            if error is not None and not error.retriable():
+            if error is not None and is_for_good(error):
                 raise our_error(error, self._settings, f"reading topic {topic}, shard {shard}", self._faults)
             if time.monotonic() > give_up:
                 late = KafkaError(KafkaError._TIMED_OUT, f"nothing came for {self._settings.read_timeout_ms} ms")

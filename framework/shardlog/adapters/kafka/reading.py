@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict, deque
+from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
-from shardlog.adapters.kafka.errors import DOUBTFUL, Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import Corrupt
 
 BATCH_RECORDS = 256
 POLL_SECONDS = 0.1
-CLOSE_SECONDS = 2.0
 IDLE_SECONDS = 30.0
 """After how long without use a reader is closed: what it holds ready is memory, and fetching it is work."""
 
@@ -97,8 +98,9 @@ class Tail:
                 )
 
     def close(self) -> None:
-        """Free it, in the background: with brokers gone it may take its time."""
-        threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
+        """Free it; with brokers gone it may take its time."""
+        with suppress(*FOREIGN_ERRORS):
+            self._consumer.close()
 
     def _fill(self, timeout_s: float) -> None:
         """Take over what was fetched.
@@ -141,7 +143,17 @@ class Tail:
         return f"reading topic {self._settings.journal_topic}, shard {self.shard}"
 
 
-_PASSING = DOUBTFUL | {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
+_PASSING = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
+        KafkaError._UNKNOWN_PARTITION,  # also said of a topic that is there, by a client whose connections were lost
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # and by a broker that has begun a moment ago
+    }
+)
 """What librdkafka gets over by itself, or what the time-out of the reading is for."""
 
 
@@ -152,11 +164,14 @@ class Tails:
         self._settings = settings
         self._lock = threading.Lock()
         self._idle: defaultdict[int, list[Tail]] = defaultdict(list)
+        self._returned: deque[Tail] = deque()
+        self._dropped: deque[Tail] = deque()
         self._is_closed = False
 
     def at(self, shard: int, start: int) -> Tail | None:
         """The reader that stands at this offset, if there is one."""
         with self._lock:
+            self._tidy()
             idle = self._idle[shard]
             for place, tail in enumerate(idle):
                 if tail.position == start:
@@ -166,12 +181,14 @@ class Tails:
     def end_of(self, shard: int) -> int:
         """The shard's end as a reader is told that waits there for news; -1 where none does."""
         with self._lock:
+            self._tidy()
             ends = [tail.end_known for tail in self._idle[shard] if tail.is_waiting]
         return max(ends, default=-1)
 
     def moved_to(self, shard: int, start: int) -> Tail:
         """A reader made to stand there: a new one, or the one that was left alone for longest."""
         with self._lock:
+            self._tidy()
             idle = self._idle[shard]
             tail = idle.pop(0) if len(idle) >= self._settings.readers_max else None
         if tail is None:
@@ -180,28 +197,38 @@ class Tails:
         return tail
 
     def give_back(self, tail: Tail) -> None:
-        """It is not in use any more."""
-        tail.used_at = now = time.monotonic()
-        with self._lock:
-            idle = self._idle[tail.shard]
-            idle.append(tail)
-            closing = idle[: -self._settings.readers_max]
-            del idle[: len(closing)]
-            for tails in self._idle.values():
-                old = [one for one in tails if now - one.used_at > IDLE_SECONDS]
-                closing += old
-                tails[:] = [one for one in tails if one not in old]
-            if self._is_closed:
-                closing += idle
-                idle.clear()
-        for one in closing:
-            one.close()
+        """It is not in use any more. No lock and no thread: this runs where a reading is collected as garbage, too."""
+        tail.used_at = time.monotonic()
+        self._returned.append(tail)
+
+    def drop(self, tail: Tail) -> None:
+        """It is of no use any more."""
+        self._dropped.append(tail)
 
     def close(self) -> None:
-        """Free all of them; one that is in use is freed when it is given back."""
+        """Free all of them. One that is in use is freed when its reading is forgotten."""
         with self._lock:
             self._is_closed = True
-            closing = [tail for tails in self._idle.values() for tail in tails]
-            self._idle.clear()
-        for tail in closing:
-            tail.close()
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Sort in what was given back; close what is too much, too old or of no use, in the background."""
+        if not self._returned and not self._dropped and not self._is_closed:
+            return
+        while self._returned:
+            tail = self._returned.popleft()
+            self._idle[tail.shard].append(tail)
+        closing = [self._dropped.popleft() for _ in range(len(self._dropped))]
+        oldest = math.inf if self._is_closed else time.monotonic() - IDLE_SECONDS
+        for tails in self._idle.values():
+            beyond = len(tails) - self._settings.readers_max
+            old = [tail for place, tail in enumerate(tails) if place < beyond or tail.used_at < oldest]
+            tails[:] = [tail for tail in tails if tail not in old]
+            closing += old
+        if closing:
+            threading.Thread(target=_close, args=(closing,), name="shardlog-kafka-close", daemon=True).start()
+
+
+def _close(tails: list[Tail]) -> None:
+    for tail in tails:
+        tail.close()

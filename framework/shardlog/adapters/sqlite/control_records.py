@@ -17,8 +17,7 @@ class SqliteControl(Control):
         prepare_control(directory)
 
     def read(self) -> Mapping[str, bytes]:
-        with opened_control(self._path) as connection:
-            return dict(connection.execute("SELECT key, value FROM control").fetchall())
+        return _read(self._path)
 
     def write(self, key: str, value: bytes) -> None:
         with opened_control(self._path) as connection:
@@ -28,3 +27,13 @@ class SqliteControl(Control):
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def read_control(directory: Path) -> Mapping[str, bytes]:
+    """The control records of a journal that is there; nothing is made. Raises JournalError."""
+    return _read(directory / CONTROL_NAME)
+
+
+def _read(path: Path) -> Mapping[str, bytes]:
+    with opened_control(path) as connection:
+        return dict(connection.execute("SELECT key, value FROM control").fetchall())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from shardlog.cli.options import settings_option
-from shardlog.cli.serve.serving import begun, say_ended, say_serving
+from shardlog.cli.serve.serving import avro_of, begun, say_ended, say_serving
 
 
 @click.command("executor")
@@ -22,15 +22,17 @@ def command(ordinal: int, settings: Path | None) -> None:
     """Claim and serve the shards that this executor should own: as they were assigned, else shard mod executors.
 
     Whenever other shards are served than before, one line of JSON on the standard output says which: role, owner,
-    journal, shards, pid. Ctrl-C or SIGTERM finishes what was taken, releases the shards and ends; a second one ends at
-    once, and nothing acknowledged is lost.
+    journal, shards, failed (those that wait for somebody), metrics_port, pid. Ctrl-C or SIGTERM finishes what was
+    taken, releases the shards and ends; a second one ends at once, and nothing acknowledged is lost. Once all shards
+    have failed, it ends with the exit code of the first one's error.
     """
     loaded, application = begun(settings)
 
+    from shardlog.wiring.exposing import metrics_served
     from shardlog.wiring.kafka.executor import ExecutorProcess
     from shardlog.wiring.kafka.signals import stopped_by_signals
 
-    process = ExecutorProcess(loaded.settings, application, ordinal)
-    with stopped_by_signals(process.stop):
-        process.run(lambda serving: say_serving("executor", **serving._asdict()))
+    process = ExecutorProcess(loaded.settings, application, ordinal, avro_of(loaded, application).read_command)
+    with stopped_by_signals(process.stop), metrics_served(loaded.settings.metrics, process.figures) as port:
+        process.run(lambda serving: say_serving("executor", **serving._asdict(), metrics_port=port))
     say_ended("executor")

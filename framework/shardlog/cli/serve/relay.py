@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from shardlog.cli.options import settings_option
-from shardlog.cli.serve.serving import begun, say_ended, say_serving
+from shardlog.cli.serve.serving import avro_of, begun, say_ended, say_serving
 
 
 @click.command("relay")
@@ -15,16 +15,17 @@ from shardlog.cli.serve.serving import begun, say_ended, say_serving
 def command(settings: Path | None) -> None:
     """Publish events, replies and dead letters, and carry what shards send one another.
 
-    Once it does, one line of JSON on the standard output says so: role, journal, pid. Ctrl-C or SIGTERM ends it after
-    the transaction under way; what is left stands in the journal for the next start. Another relay of the same journal
-    takes its place and does no harm.
+    Once it does, one line of JSON on the standard output says so: role, journal, metrics_port, pid. Ctrl-C or SIGTERM
+    ends it after the transaction under way; what is left stands in the journal for the next start. Another relay of the
+    same journal takes its place and does no harm.
     """
     loaded, application = begun(settings)
 
+    from shardlog.wiring.exposing import metrics_served
     from shardlog.wiring.kafka.relay import RelayProcess
     from shardlog.wiring.kafka.signals import stopped_by_signals
 
-    process = RelayProcess(loaded.settings, application)
-    with stopped_by_signals(process.stop):
-        process.run(lambda journal: say_serving("relay", journal=journal))
+    process = RelayProcess(loaded.settings, application, avro_of(loaded, application))
+    with stopped_by_signals(process.stop), metrics_served(loaded.settings.metrics, process.figures) as port:
+        process.run(lambda journal: say_serving("relay", journal=journal, metrics_port=port))
     say_ended("relay")

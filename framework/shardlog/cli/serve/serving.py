@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -15,19 +14,35 @@ from shardlog.cli.printing import say_json
 
 if TYPE_CHECKING:
     from shardlog.model.application import Application
+    from shardlog.wiring.kafka.avro import LazyAvro
     from shardlog.wiring.settings import Loaded
 
 
 def begun(settings: Path | None) -> tuple[Loaded, Application]:
     """Settings and application; the log goes to the standard error. Raises ConfigurationError and DomainError."""
     from shardlog.errors import ConfigurationError
+    from shardlog.telemetry.logs import configure_logging
+    from shardlog.wiring.setting_list import secrets_of
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         import confluent_kafka  # noqa: F401  # asked for here, so that its absence is said in words
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"a journal on Kafka needs {error.name}: pip install 'shardlog[kafka]'") from error
-    return load_with_application(settings)
+    loaded, application = load_with_application(settings)
+    configure_logging(loaded.settings.logging, sys.stderr, secrets_of(loaded.settings))
+    if not loaded.settings.kafka.bootstrap_servers:
+        raise ConfigurationError(
+            "kafka setting bootstrap_servers is empty, so there is no journal on Kafka to work on: name some brokers, "
+            "as host:port. One in a directory is served by `shardlog dev`"
+        )
+    return loaded, application
+
+
+def avro_of(loaded: Loaded, application: Application) -> LazyAvro:
+    """What reads and writes Avro; nothing is asked before the first value comes."""
+    from shardlog.wiring.kafka.avro import LazyAvro
+
+    return LazyAvro(application, loaded.settings.schemas, loaded.folder)
 
 
 def say_serving(role: str, **where: object) -> None:

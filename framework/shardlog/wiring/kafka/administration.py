@@ -43,19 +43,18 @@ class OwnerRow(NamedTuple):
 
 
 def init(settings: Settings, application: Application) -> Made:
-    """Make topics and journal, or add what they lack.
+    """Make topics and journal, or add what they lack. What does not fit the journal is refused before anything is made.
 
     Raises ConfigurationError, JournalMismatch, JournalUnavailable.
     """
     check_personal(application)
     topics = KafkaTopics(settings.kafka)
-    wanted = all_topics(settings, settings.journal.shards, sorted(application.aggregates))
-    made = topics.create(wanted)
-    topics.check(wanted)
+    name, shards, parts = settings.kafka.journal, settings.journal.shards, routing_parts(application)
+    made = topics.create([control_topic(settings.kafka)])
     with _control(settings) as control:
-        meta = operations.init(
-            control, settings.kafka.journal, settings.journal.shards, routing_parts(application), time_ns() // 1000
-        )
+        operations.planned(control, name, shards, parts, 0)
+        made += topics.create(all_topics(settings, shards, sorted(application.aggregates)))
+        meta = operations.init(control, name, shards, parts, time_ns() // 1000)
     return Made(meta.journal, meta.name, meta.shards, tuple(sorted(meta.categories)), tuple(made))
 
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from shardlog.adapters.kafka.commands import KafkaInput
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from shardlog.adapters.kafka.command_form import ReadAvro
+from shardlog.adapters.kafka.commands import KafkaInput, input_name
 from shardlog.adapters.kafka.topics import KafkaTopics
-from shardlog.journal.accepted_inputs import AcceptedInput
 from shardlog.ownership.view import look
-from shardlog.wiring.kafka.log import OpenLog
+from shardlog.wiring.kafka.log import OpenLog, until_there
 from shardlog.wiring.kafka.topics import input_topics
 from shardlog.wiring.settings import Settings
 
 
-def kafka_inputs(settings: Settings, opened_log: OpenLog) -> list[KafkaInput]:
-    """Both topics, with the gaps that an operator accepted. To be closed.
+@contextmanager
+def kafka_inputs(
+    settings: Settings, opened_log: OpenLog, stop: threading.Event, read_avro: ReadAvro | None
+) -> Iterator[list[KafkaInput]]:
+    """Both topics, with the gaps that an operator accepted; closed at the end.
 
-    Raises ConfigurationError for a topic that is missing or wrong, JournalUnavailable.
+    While no broker answers it is tried again. Raises ConfigurationError for a topic that is missing or wrong, Stopped.
     """
-    KafkaTopics(settings.kafka).check(input_topics(settings, opened_log.meta.shards))
-    accepted = look(opened_log.control.read()).inputs
-    topics = ((settings.kafka.commands_topic, False), (settings.kafka.sends_topic, True))
-    made = [KafkaInput(settings.kafka, topic, carries_sends=carries_sends) for topic, carries_sends in topics]
-    for place, (topic, carries_sends) in enumerate(topics):
-        found: AcceptedInput | None = accepted.get(made[place].name)
-        if found is not None and found.gaps:
-            made[place].close()
-            made[place] = KafkaInput(settings.kafka, topic, carries_sends=carries_sends, accepted_gaps=found.gaps)
-    return made
+    topics = KafkaTopics(settings.kafka)
+    until_there(lambda: topics.check(input_topics(settings, opened_log.meta.shards)), stop)
+    accepted = until_there(lambda: look(opened_log.control.read()).inputs, stop)
+
+    def opened(topic: str, carries_sends: bool) -> KafkaInput:
+        found = accepted.get(input_name(topic, topics.id_of(topic)))
+        gaps = {} if found is None else found.gaps
+        return KafkaInput(settings.kafka, topic, carries_sends=carries_sends, read_avro=read_avro, accepted_gaps=gaps)
+
+    with ExitStack() as closing:
+        made: list[KafkaInput] = []
+        for topic, carries_sends in ((settings.kafka.commands_topic, False), (settings.kafka.sends_topic, True)):
+            made.append(until_there(lambda: opened(topic, carries_sends), stop))  # noqa: B023  # called at once
+            closing.callback(made[-1].close)
+        yield made

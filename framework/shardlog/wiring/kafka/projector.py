@@ -8,6 +8,7 @@ from collections.abc import Callable
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError
 from shardlog.model.application import Application
+from shardlog.telemetry.figures import ProjectionFigures
 from shardlog.wiring.kafka.log import Stopped, opened
 from shardlog.wiring.projecting import ProjectionThread
 from shardlog.wiring.settings import Settings
@@ -30,6 +31,10 @@ class ProjectorProcess:
     def stop(self) -> None:
         """End after the transaction under way. From any thread, or a signal's handler."""
         self._stop.set()
+
+    def figures(self) -> list[ProjectionFigures]:
+        """What its projections show of themselves to metrics. From any thread."""
+        return [] if self.thread is None else self.thread.figures()
 
     def run(self, announce: Callable[[str], None]) -> None:
         """Serve until `stop`. announce: called once with the journal's id. A projection that stopped waits for its

@@ -81,7 +81,7 @@ class Broker:
         command = self._java("kafka.Kafka", "server.properties")
         self._process = ServiceProcess(self.name, command, self._folder, self.log, is_detached=self._is_detached)
 
-    def wait_until_ready(self, within_s: float = 60.0) -> None:
+    def wait_until_ready(self, within_s: float = 180.0) -> None:
         """Wait until it serves. Raises ServiceFailed, with the end of its log, where it ends or takes longer."""
         process = self._running()
         give_up = time.monotonic() + within_s

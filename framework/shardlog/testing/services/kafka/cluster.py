@@ -16,7 +16,7 @@ from shardlog.testing.services.kafka.options import BrokerOptions
 from shardlog.testing.services.kafka.properties import PORTS, Listeners
 from shardlog.testing.services.ports import free_ports
 
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 STARTS_MAX = 3
 """How often a cluster is tried at other ports, where another process took one meanwhile."""
 PLAIN = BrokerOptions()
