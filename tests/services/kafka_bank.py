@@ -63,7 +63,11 @@ class KafkaBank:
     """All shards in this process, from opening to close. is_assigned: whether it claims again when it lost a shard."""
 
     def __init__(
-        self, settings: KafkaSettings, meta: Meta, name: str, is_assigned: Callable[[], bool] = lambda: True
+        self,
+        settings: KafkaSettings,
+        meta: Meta,
+        name: str,
+        is_assigned: Callable[[float], bool | None] = lambda _since_ms: True,
     ) -> None:
         self.meta = meta
         self.journal = KafkaJournal(settings, SHARDS)
@@ -75,7 +79,7 @@ class KafkaBank:
         self._closing.callback(self.executor.stop)
         self.executor.start(SERVE_SECONDS)
 
-    def _shard(self, number: int, owner: Claimant, is_assigned: Callable[[], bool]) -> ShardExecutor:
+    def _shard(self, number: int, owner: Claimant, is_assigned: Callable[[float], bool | None]) -> ShardExecutor:
         core = ExecutorCore(application, Shard(self.meta.journal, number, SHARDS), SHORT)
         writer = JournalWriter(Reader(self.meta.journal, number, SHARDS), pending_max=SHORT.pending_frames_max)
         return ShardExecutor(core, self.journal, writer, owner, self._world, is_assigned=is_assigned)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -35,7 +36,7 @@ class Process:
         self.control = MemoryControl()
         self.meta = init(self.control, "acme", SHARDS, {}, 5)
         self.journal = MemoryJournal(SHARDS)
-        self.assignments = Assignments(self.control, self.meta, "executor-0", 1)
+        self.assignments = Assignments(self.control, self.meta, "executor-0", 1, SystemWorld().monotonic_ms)
         self.executor = Executor({})
         self.executor.start(SECONDS)
         self.made: list[ShardExecutor] = []
@@ -48,7 +49,7 @@ class Process:
         writer = JournalWriter(Reader(self.meta.journal, number, SHARDS))
         owner = Claimant("executor-0", assignment=self.assignments.view.version_of(number))
         shard = ShardExecutor(
-            core, self.journal, writer, owner, SystemWorld(), is_assigned=lambda: self.assignments.is_mine(number)
+            core, self.journal, writer, owner, SystemWorld(), is_assigned=partial(self.assignments.is_mine, number)
         )
         self.made.append(shard)
         return shard
