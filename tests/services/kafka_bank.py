@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from shardlog.wiring.commands import command_record
-
 from domain.banking import banking
 from domain.banking.account import account
 from projections.banking import balances
@@ -22,6 +20,7 @@ from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, control_topic, journal_topic
 from shardlog.adapters.sql.store import SqlProjectionStore
+from shardlog.client.commands import command_record
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
