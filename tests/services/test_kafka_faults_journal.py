@@ -113,7 +113,7 @@ def test_a_broker_whose_disk_is_full_loses_nothing_and_the_bank_goes_on_when_the
                 disk.free()
                 broker.start()
                 broker.wait_until_ready()
-                ground.wait_for_frames(20, within_s=60)
+                ground.wait_for_frames(20)
                 counts = ground.finish(publishes=True)
                 assert counts.answers
         finally:

@@ -28,8 +28,8 @@ from tests.services.processes import ROOT
 SHARDS = 3
 LEDGERS = [[f"l{n}" for n in range(60) if shard_of(f"l{n}", SHARDS) == shard][:2] for shard in range(SHARDS)]
 """Two ledgers of each shard."""
-SERVING_SECONDS = 60.0
-ENDED_SECONDS = 40.0
+SERVING_SECONDS = 120.0
+ENDED_SECONDS = 90.0
 SHORT = """
 [application]
 domains = ["domain.banking:banking"]
@@ -43,7 +43,7 @@ journal = "{journal}"
 connect_timeout_ms = 2000
 request_timeout_ms = 4000
 read_timeout_ms = 3000
-reconnect_back_off_max_ms = 300
+reconnect_back_off_max_ms = 500
 [ownership]
 executors = {executors}
 poll_ms = 100

@@ -6,9 +6,9 @@ from pathlib import Path
 from random import Random
 
 from tests.services.kafka_faults.bank import SHARDS
-from tests.services.kafka_faults.ground import Brokers, Ground, serving
+from tests.services.kafka_faults.ground import ASK_SECONDS, Brokers, Ground, serving
 from tests.services.kafka_faults.history import Counts
-from tests.services.kafka_faults.load import wait_for
+from tests.services.kafka_faults.load import PATIENT_SECONDS, wait_for
 
 READY_SECONDS = 90.0
 
@@ -43,10 +43,11 @@ def all_restarted(brokers: Brokers, directory: Path, random: Random, rounds: int
             for broker in brokers.cluster.brokers:
                 broker.start()
             brokers.cluster.wait_until_ready()
-            ground.wait_for_frames(10, within_s=60)
+            ground.wait_for_frames(10)
         return ground.finish(publishes=True)
 
 
 def _wait_until_in_sync(ground: Ground) -> None:
     """Until three replicas have every shard again: the next kill must leave two."""
-    wait_for(lambda: ground.in_sync() == 3, READY_SECONDS, lambda: f"{ground.in_sync()} of 3 replicas are in sync")
+    why = "not all three replicas are in sync"
+    wait_for(lambda: ground.in_sync() == 3, PATIENT_SECONDS, lambda: why, look_s=ASK_SECONDS)

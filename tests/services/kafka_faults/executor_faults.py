@@ -10,7 +10,7 @@ from tests.services.kafka_faults.bank import SHARDS, RoleProcess
 from tests.services.kafka_faults.executor_process import STEPS
 from tests.services.kafka_faults.ground import Brokers, Ground, serving
 from tests.services.kafka_faults.history import Counts
-from tests.services.kafka_faults.load import wait_for
+from tests.services.kafka_faults.load import PATIENT_SECONDS, wait_for
 
 CLAIMS_A_MINUTE_MAX = 200
 """Of two that contend for a shard: each backs off for up to 1 s here, and 5 s by default."""
@@ -67,7 +67,7 @@ def two_executors(brokers: Brokers, directory: Path, random: Random, rounds: int
         ground.wait_for_claims(SHARDS)
         began, before = time.monotonic(), sum(map(len, ground.following.claims))
         for _ in range(rounds):
-            ground.wait_for_frames(40, within_s=60)
+            ground.wait_for_frames(40)
         minutes = (time.monotonic() - began) / 60
         claims = sum(map(len, ground.following.claims)) - before
         assert claims <= SHARDS * (CLAIMS_A_MINUTE_MAX * minutes + 10), f"{claims} claims in {minutes * 60:.0f} s"
@@ -97,7 +97,9 @@ def _claims(ground: Ground, before: list[int]) -> list[list[int]]:
     """Claims by shard, when each has one more than before."""
     claims = ground.following.claims
     wait_for(
-        lambda: all(len(some) > count for some, count in zip(claims, before, strict=True)), 40, lambda: "not claimed"
+        lambda: all(len(some) > count for some, count in zip(claims, before, strict=True)),
+        PATIENT_SECONDS,
+        lambda: "not claimed",
     )
     return claims
 

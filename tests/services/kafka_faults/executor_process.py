@@ -1,8 +1,8 @@
 """An executor as `shardlog serve executor` runs it, with callers in its process, or an end at a certain step.
 
 `python -m tests.services.kafka_faults.executor_process ORDINAL RATE [DIES]` with SHARDLOG_SETTINGS. RATE: requests a
-second until SIGUSR1, each answer a line [id, command id, accepted or code, token]. DIES: at which step of its first claim
-it ends by SIGKILL: before-send, after-send, after-landing, after-re-reading.
+second until SIGUSR1, each answer a line [id, command id, accepted or code, token]. DIES: at which step of its first
+claim it ends by SIGKILL: before-send, after-send, after-landing, after-re-reading.
 """
 
 from __future__ import annotations

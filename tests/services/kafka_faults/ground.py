@@ -18,13 +18,15 @@ from shardlog.testing.services.kafka.broker import Broker
 from tests.services.kafka_faults.bank import SHARDS, Bank, RoleProcess
 from tests.services.kafka_faults.following import Following
 from tests.services.kafka_faults.history import Counts, judge
-from tests.services.kafka_faults.load import Load, wait_for
+from tests.services.kafka_faults.load import PATIENT_SECONDS, Load, wait_for
 from tests.services.kafka_faults.money import check_tables
 from tests.services.kafka_faults.topics import ends, records
 
 SESSION_TIMEOUT_MS = 2_000
 HEAP_MB = 256
-REST_SECONDS = 60.0
+REST_SECONDS = 120.0
+ASK_SECONDS = 0.5
+"""How often brokers are asked for what takes them a while."""
 
 
 class Brokers(NamedTuple):
@@ -60,7 +62,7 @@ class Ground:
         self.bank = Bank(directory / name, brokers.bootstrap, name, executors)
         self.load: Load
         self.following: Following
-        self._topics: list[str] = []
+        self._admin = AdminClient({"bootstrap.servers": brokers.bootstrap})
 
     @contextmanager
     def under_load(self, rate: int = 100) -> Iterator[Ground]:
@@ -74,12 +76,12 @@ class Ground:
             finally:
                 self._forget()
 
-    def wait_for_frames(self, count: int, within_s: float = 40.0) -> None:
+    def wait_for_frames(self, count: int, within_s: float = PATIENT_SECONDS) -> None:
         """So many valid frames more than now."""
         wanted = self.following.frames + count
         wait_for(lambda: self.following.frames >= wanted, within_s, lambda: self._where(f"{count} frames more"))
 
-    def wait_for_claims(self, count: int, within_s: float = 40.0) -> None:
+    def wait_for_claims(self, count: int, within_s: float = PATIENT_SECONDS) -> None:
         """So many valid claims more than now, over all shards."""
         claims = self.following.claims
         wanted = sum(map(len, claims)) + count
@@ -88,13 +90,13 @@ class Ground:
     def in_sync(self) -> int:
         """How many replicas are in sync, of the shard that has the fewest."""
         topic = self.bank.kafka.journal_topic
-        found = AdminClient({"bootstrap.servers": self.brokers.bootstrap}).list_topics(topic, timeout=20)
+        found = self._admin.list_topics(topic, timeout=20)
         return min(len(partition.isrs) for partition in found.topics[topic].partitions.values())
 
     def leader(self, shard: int) -> Broker:
         """The broker that leads a shard of the journal now."""
         topic = self.bank.kafka.journal_topic
-        found = AdminClient({"bootstrap.servers": self.brokers.bootstrap}).list_topics(topic, timeout=20)
+        found = self._admin.list_topics(topic, timeout=20)
         return self.brokers.cluster.brokers[found.topics[topic].partitions[shard].leader - 1]
 
     def finish(self, *, publishes: bool, projects: bool = False) -> Counts:
@@ -132,7 +134,12 @@ class Ground:
         )
         if publishes:
             wait_for(lambda: follow.has_carried_all, REST_SECONDS, lambda: self._where("all sends taken"))
-            wait_for(self._has_published_all, REST_SECONDS, lambda: self._where("all outputs published"))
+            wait_for(
+                self._has_published_all,
+                REST_SECONDS,
+                lambda: self._where("all outputs published"),
+                look_s=ASK_SECONDS,
+            )
 
     def _has_published_all(self) -> bool:
         kafka, follow = self.bank.kafka, self.following
@@ -154,7 +161,7 @@ class Ground:
 
     def _forget(self) -> None:
         """Delete the topics, so that a long run does not fill the disk."""
-        admin = AdminClient({"bootstrap.servers": self.brokers.bootstrap})
+        admin = self._admin
         found = admin.list_topics(timeout=20).topics
         topics = [topic for topic in found if topic.startswith(self.bank.journal + ".")]
         for future in admin.delete_topics(topics).values() if topics else ():

@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from tests.services.kafka_faults.bank import SHARDS
 from tests.services.kafka_faults.ground import Brokers, Ground, serving
 from tests.services.kafka_faults.history import Counts
-from tests.services.kafka_faults.load import wait_for
+from tests.services.kafka_faults.load import PATIENT_SECONDS, wait_for
 
 FLUSH_SECONDS = 30.0
 
@@ -54,7 +54,7 @@ def invalid(ground: Ground) -> int:
 
 def wait_for_invalid(ground: Ground, count: int) -> None:
     """Until so many were found invalid."""
-    wait_for(lambda: invalid(ground) >= count, 40, lambda: f"{invalid(ground)} of {count} are invalid")
+    wait_for(lambda: invalid(ground) >= count, PATIENT_SECONDS, lambda: f"{invalid(ground)} of {count} are invalid")
 
 
 def forged(ground: Ground, shard: int, random: Random) -> list[bytes | None]:

@@ -20,6 +20,8 @@ ACCOUNTS = [f"{ledger}:{number}" for ledgers in LEDGERS for ledger in ledgers fo
 FUNDS = 10_000
 BURST = 12
 FLUSH_SECONDS = 60.0
+PATIENT_SECONDS = 120.0
+"""How long a condition may take that is there in a second or two on an idle machine."""
 
 
 class Produced(msgspec.Struct):
@@ -66,7 +68,7 @@ class Load:
             self._thread.join()
             self._producer.flush(FLUSH_SECONDS)
 
-    def wait_until_confirmed(self, records: int, within_s: float = 40.0) -> None:
+    def wait_until_confirmed(self, records: int, within_s: float = PATIENT_SECONDS) -> None:
         """So many more than now."""
         wanted = self.confirmed + records
         wait_for(lambda: self.confirmed >= wanted, within_s, lambda: f"only {self.confirmed} records confirmed")
@@ -125,9 +127,9 @@ class Load:
             record.error = str(error)
 
 
-def wait_for(is_so: Callable[[], bool], within_s: float, why: Callable[[], str]) -> None:
-    """Wait for a condition. Raises AssertionError with `why`."""
+def wait_for(is_so: Callable[[], bool], within_s: float, why: Callable[[], str], *, look_s: float = 0.02) -> None:
+    """Wait for a condition, looked at every look_s. Raises AssertionError with `why`."""
     give_up = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < give_up, f"not within {within_s} s: {why()}"
-        time.sleep(0.02)
+        time.sleep(look_s)

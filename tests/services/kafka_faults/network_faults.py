@@ -12,7 +12,7 @@ from tests.services.kafka_faults.ground import Brokers, Ground, serving
 from tests.services.kafka_faults.history import Counts
 
 PRODUCES = frozenset({PRODUCE})
-TREATED_SECONDS = 40.0
+TREATED_SECONDS = 120.0
 FRAMES = 8
 
 
