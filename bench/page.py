@@ -79,6 +79,8 @@ def page(results: Results, drawn: dict[str, Picture]) -> str:
         "curve_memory": _rows(results, "execute-memory", "curve", CURVE, CURVE_HEADS),
         "curve_kafka": _rows(results, "execute-kafka", "curve", CURVE, CURVE_HEADS),
         "kafka": _kafka(results),
+        "kafka_limit_ratio": _one(results, "execute-kafka", "limit_ratio"),
+        "kafka_latency_ratio": _one(results, "execute-kafka", "peer_latency_ratio"),
         "takeover": _takeover(results),
         "limits": _limits(results),
         "clients": _rows(results, "transfers", "clients", CLIENTS, CLIENTS_HEADS),
@@ -140,6 +142,11 @@ def _kafka(results: Results) -> str:
     if not rows:
         return NOT_MEASURED.format("execute-kafka")
     return table(("batches of 200", "commands, /s", "p50, ms", "p99, ms"), rows)
+
+
+def _one(results: Results, name: str, figure: str) -> str:
+    value = results.number(name, figure)
+    return "not measured" if value is None else shown(value)
 
 
 def _takeover(results: Results) -> str:

@@ -1,7 +1,7 @@
 """`python -m bench.kafka.offering SETTINGS`: a producer that sends single commands when they are due.
 
-SETTINGS is JSON: bootstrap, journal, per_s, seconds, streams, and linger_ms, default 0. It writes when each was due
-to its standard output, as doubles of the clock that all processes of a host share. Times are drawn ahead, as those of
+SETTINGS is JSON: bootstrap, journal, per_s, seconds, streams, and linger_ms, default 0. It writes when each was due to
+its standard output, as doubles of the clock that all processes of a host share. Times are drawn ahead, as those of
 callers who know nothing of each other; a sender that is late sends at once, and the lateness counts.
 """
 
