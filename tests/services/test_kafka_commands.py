@@ -249,7 +249,7 @@ def test_a_gap_is_refused_and_named_and_taken_when_it_was_accepted(settings: Kaf
         errors = served.shards[0].input_errors
         wait_until(lambda: name in errors, "the gap was not seen")
         assert f"shard 0: input {name!r} is to be read from offset 1, and begins at 3" in errors[name]
-        assert f"shardlog admin accept-input {name} --shard 0 --from 3" in errors[name]
+        assert f"shardlog admin accept-input {name} --gap 0 3" in errors[name]
         assert served.shards[0].settled(name) == 1, "nothing was skipped"
         other = sending.put(envelope(THERE, Open(owner="ann")), partition=1)
         served.settle(other, shard=1)
@@ -279,7 +279,7 @@ def test_an_accepted_gap_is_accepted_up_to_there_and_no_further(
         sending.put(envelope(HERE))
     cut(settings, 3)
     input = opened(settings, accepted_gaps={0: 2})
-    with pytest.raises(InputTruncated, match="--from 3"):
+    with pytest.raises(InputTruncated, match="--gap 0 3"):
         wait_until(lambda: bool(input.read(0, 0, 10)), "it neither reads nor refuses")
 
 
