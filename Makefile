@@ -8,8 +8,9 @@ SEEDS ?= 1000
 FIRST ?= 0
 KILLS ?= 300
 BROKERS ?= 1
+MINUTES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kafka test kafka-up kafka-down kill-dev simulate lint format bench constraints clean
+.PHONY: help setup demo demo-kafka test kafka-up kafka-down kill-dev faults simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +41,9 @@ kafka-down: setup ## end them, and forget their data
 
 kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and every promise checked; prints recovery times
 	$(BIN)/python -m tests.services.dev_kills --kills $(KILLS)
+
+faults: setup    ## every fault on real brokers in random order for MINUTES, each run judged; prints counts
+	$(BIN)/python -m tests.services.kafka_faults --minutes $(MINUTES)
 
 simulate: setup  ## SEEDS seeds of the simulation from FIRST on, over both cores
 	$(BIN)/python -m shardlog.testing.simulation --seeds $(SEEDS) --first $(FIRST)

@@ -22,7 +22,7 @@ from shardlog.testing.services.tansu import Tansu
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """host:port of an Apache Kafka broker that all tests of this run share: take names of your own."""
-    with _or_skip():
+    with or_skip():
         context = found_kafka()
         address = context.__enter__()
     try:
@@ -34,7 +34,7 @@ def kafka() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def tansu() -> Iterator[str]:
     """host:port of a Tansu broker that all tests of this run share."""
-    with _or_skip():
+    with or_skip():
         broker = Tansu()
         broker.start()
     try:
@@ -51,7 +51,7 @@ def start_kafka() -> Iterator[Callable[..., KafkaCluster]]:
     def start(**options: object) -> KafkaCluster:
         cluster = KafkaCluster(BrokerOptions(**options))  # type: ignore[arg-type]  # as the caller gives them
         clusters.append(cluster)
-        with _or_skip():
+        with or_skip():
             cluster.start()
         return cluster
 
@@ -67,7 +67,7 @@ def journal_name() -> str:
 
 
 @contextmanager
-def _or_skip() -> Iterator[None]:
+def or_skip() -> Iterator[None]:
     try:
         yield
     except ServiceMissing as missing:

@@ -16,7 +16,7 @@ from tests.docs.stranger import ROOT
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 HEAD = "| metric | kind | labels | what |\n|---|---|---|---|\n"
 SECTIONS = {"shardlog_input_": "Inputs", "shardlog_snapshot": "Snapshots", "shardlog_projection_": "Projector"}
-SECTIONS |= {"shardlog_relay_": "Relay"}
+SECTIONS |= {"shardlog_publisher_": "Publisher", "shardlog_relay_": "Relay"}
 
 
 def section(metric: Metric) -> str:

@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from shardlog.wiring.commands import command_record
-
 from domain.banking import banking
 from domain.banking.account import account
 from projections.banking import balances
@@ -22,6 +20,7 @@ from shardlog.adapters.kafka.journal import KafkaJournal
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, control_topic, journal_topic
 from shardlog.adapters.sql.store import SqlProjectionStore
+from shardlog.client.commands import command_record
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
@@ -63,7 +62,11 @@ class KafkaBank:
     """All shards in this process, from opening to close. is_assigned: whether it claims again when it lost a shard."""
 
     def __init__(
-        self, settings: KafkaSettings, meta: Meta, name: str, is_assigned: Callable[[], bool] = lambda: True
+        self,
+        settings: KafkaSettings,
+        meta: Meta,
+        name: str,
+        is_assigned: Callable[[float], bool | None] = lambda _since_ms: True,
     ) -> None:
         self.meta = meta
         self.journal = KafkaJournal(settings, SHARDS)
@@ -75,7 +78,7 @@ class KafkaBank:
         self._closing.callback(self.executor.stop)
         self.executor.start(SERVE_SECONDS)
 
-    def _shard(self, number: int, owner: Claimant, is_assigned: Callable[[], bool]) -> ShardExecutor:
+    def _shard(self, number: int, owner: Claimant, is_assigned: Callable[[float], bool | None]) -> ShardExecutor:
         core = ExecutorCore(application, Shard(self.meta.journal, number, SHARDS), SHORT)
         writer = JournalWriter(Reader(self.meta.journal, number, SHARDS), pending_max=SHORT.pending_frames_max)
         return ShardExecutor(core, self.journal, writer, owner, self._world, is_assigned=is_assigned)

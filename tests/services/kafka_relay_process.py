@@ -19,7 +19,7 @@ from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.outputs import OutputRecord
 from shardlog.relay.limits import PublisherLimits, RelayLimits
-from shardlog.wiring.kafka_relaying import KafkaRelay
+from shardlog.wiring.kafka.relaying import KafkaRelay
 from tests.services.bank_process import application as bank
 from tests.unit.executor.ledger import ledger
 

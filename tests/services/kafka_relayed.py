@@ -19,7 +19,7 @@ from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
 from shardlog.ports.inputs import Input
 from shardlog.relay.limits import PublisherLimits, RelayLimits
-from shardlog.wiring.kafka_relaying import KafkaRelay
+from shardlog.wiring.kafka.relaying import KafkaRelay
 from tests.unit.executor.ledger import ledger
 from tests.unit.projector.log import JOURNAL, LogWriter
 

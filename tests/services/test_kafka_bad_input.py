@@ -169,7 +169,7 @@ def test_a_topic_with_another_number_of_partitions_is_refused(place: Place, admi
         said = place.run(*arguments)
         assert said.code == CONFIGURATION, said.err
         assert topic in said.err
-        assert f"{SHARDS + 1} partitions" in said.err
+        assert f"has {SHARDS + 1} partition(s), and {SHARDS} are needed" in said.err
 
 
 # -- records -----------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_a_record_of_a_newer_format_stops_its_shard_and_no_other(place: Place, k
         assert executor.log.count("shard 1 has stopped and waits for somebody") == 1
         assert "deploy code that reads it" in executor.log
         load.deposit(10)
-        eventually(lambda: load.is_executed_once(place), "not all is executed")
+        eventually(lambda: load.is_executed_once(place, [0]), "not all is executed")
     place.run("admin", "assign", "1", "7")
     alone = place.run("serve", "executor", "--ordinal", "7")
     assert alone.code == DAMAGED, "all of its shards have stopped"

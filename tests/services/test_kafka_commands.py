@@ -243,8 +243,7 @@ def test_a_gap_is_refused_and_named_and_taken_when_it_was_accepted(settings: Kaf
     with KafkaServed(settings) as served:
         served.settle(0)
         name = served.name
-    for _ in range(4):
-        last = sending.put(envelope(HERE, Deposit(amount=1)))
+    last = [sending.put(envelope(HERE, Deposit(amount=1))) for _ in range(4)][-1]
     cut(settings, 3)
     with KafkaServed(settings) as served:
         errors = served.shards[0].input_errors
@@ -344,6 +343,7 @@ def test_wherever_a_reader_goes_it_gets_what_stands_there_without_gap_or_repeat(
     random = Random(5)
     for _ in range(12):
         start, limit = random.randrange(count - 300), random.choice([1, 7, 200])
+        input.read(0, random.randrange(start, count), limit)  # it goes elsewhere, and is called away at once
         found = read_all(input, random.randrange(1, 300), start, limit)
         assert found == [(number, b"[%d]" % number) for number in range(start, start + len(found))]
 
@@ -359,6 +359,31 @@ def test_what_was_given_is_given_again_until_a_later_start_is_asked_for(
     assert [offset for offset, _ in input.read(0, 2, 2)] == [2, 3]
     assert [offset for offset, _ in input.read(0, 2, 2)] == [2, 3]
     assert [offset for offset, _ in read_all(input, 6)] == list(range(6))
+
+
+def test_what_reads_avro_may_fail_for_a_while_and_no_record_is_passed_over(
+    settings: KafkaSettings, opened: Callable[..., KafkaInput]
+) -> None:
+    answers: list[bytes] = []
+
+    def read_avro(category: str, command: str, value: bytes) -> bytes:
+        if not answers:
+            raise TimeoutError("the registry does not answer")
+        return answers.pop()
+
+    sending = Sending(settings)
+    sending.put(b"[0]")
+    sending.put(b"\0\0\0\0\1\2", headers={**_open_in_headers(HERE), "shardlog-command": b"deposit"})
+    sending.put(b"[2]")
+    input = opened(settings, read_avro=read_avro)
+    assert [offset for offset, _ in read_all(input, 1)] == [0]
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            wait_until(lambda: bool(input.read(0, 1, 10)), "it neither reads nor fails")
+    answers.append(b'{"amount":5}')
+    found = read_all(input, 2, start=1)
+    assert [offset for offset, _ in found] == [1, 2]
+    assert b'{"amount":5}' in found[0][1]
 
 
 def test_a_reader_that_finds_nothing_is_woken_by_what_comes(

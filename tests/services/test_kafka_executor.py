@@ -28,7 +28,7 @@ def test_the_bank_is_served_taken_over_and_projected(kafka: str, journal_name: s
     meta = init(settings)
     assert init(settings) == meta
     taken_over = False
-    first = KafkaBank(settings, meta, "first", lambda: not taken_over)
+    first = KafkaBank(settings, meta, "first", lambda _since_ms: not taken_over)
     opened(first)
     many = [
         first.submit(f"{ledger}:a", Transfer(to=f"{ledger}:b", amount=1), f"t-{number}")

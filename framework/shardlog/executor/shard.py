@@ -7,6 +7,7 @@ thread and no clock of its own: a thread or a simulation calls `step`, and repor
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
@@ -70,7 +71,8 @@ class ShardExecutor:
     """One shard of the journal. `step` is called by one thread at a time; `submit` and reports come from any.
 
     owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. error: what
-    stopped it, where it did not stop by itself.
+    stopped it, where it did not stop by itself. is_assigned: whether this owner should have the shard, as it was looked
+    at since a time of the world's monotonic clock, in milliseconds; None where nobody has looked since.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class ShardExecutor:
         world: World,
         inputs: Sequence[Input] = (),
         accepted_inputs: Sequence[str] = (),
-        is_assigned: Callable[[], bool] = lambda: True,
+        is_assigned: Callable[[float], bool | None] = lambda _since_ms: True,
         sends: SendsSource | None = None,
         snapshots: Snapshotting | None = None,
     ) -> None:
@@ -106,6 +108,7 @@ class ShardExecutor:
         self._queue = RequestQueue(self.number, self._limits)
         self._producer = Producer(journal, self.number)
         self._deadline_ms = 0.0
+        self._failed_ms = -math.inf
         self._back_off_after = BackOff(self._limits)
         self._has_served = False
         self._is_draining = False
@@ -251,7 +254,14 @@ class ShardExecutor:
 
         A host whose clock is behind (rule D4) does not claim, and so takes the shard from nobody. Raises ClockBehind.
         Raises HistoryMissing where neither journal nor snapshots reach back to the beginning.
+
+        One that was fenced, or failed, waits until somebody has looked again whose the shard should be: a process that
+        was paused would take it back from who was told to have it.
         """
+        if self._is_assigned(self._failed_ms) is None:
+            if self._is_draining:
+                self._stop()
+            return False
         self._counts.recovering(self._world.monotonic_ms(), self._journal.offsets(self.number)[1])
         self._producer.begin()  # it may take a while until it can append: that goes by beside the replay
         if self._snapshots is not None and self._writer.reader.position == 0:
@@ -264,7 +274,7 @@ class ShardExecutor:
             self._stop()
             return True
         self._core.check_clock(self._world.now_us())
-        if not self._is_assigned():
+        if self._is_assigned(-math.inf) is False:
             self._producer.abandon(self._limits.abandon_deadline_ms)
             self._hand_over([])
             return True
@@ -425,7 +435,8 @@ class ShardExecutor:
             wait_ms = self._back_off_after.failed()
         else:
             wait_ms = self._back_off_after.lost(self._world.monotonic_ms())
-        if not self._is_assigned():
+        self._failed_ms = self._world.monotonic_ms()
+        if self._is_assigned(-math.inf) is False:
             self._hand_over(waiting)
             return
         self._queue.take_back(waiting)

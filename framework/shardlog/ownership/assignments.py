@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable
 
 from shardlog.errors import JournalMismatch, ShardlogError
 from shardlog.journal.control import Meta
@@ -15,16 +17,20 @@ log = logging.getLogger("shardlog.ownership")
 class Assignments:
     """Looked at anew by `refresh`, from one thread; asked from any.
 
-    meta: of the journal that is open. owner: whose shards are asked for. executors: how many there are.
+    meta: of the journal that is open. owner: whose shards are asked for. executors: how many there are. now_ms: a clock
+    that never goes back, in milliseconds.
     Raises JournalMismatch, JournalUnavailable and other ShardlogErrors at the first look.
     """
 
-    def __init__(self, control: Control, meta: Meta, owner: str, executors: int) -> None:
+    def __init__(self, control: Control, meta: Meta, owner: str, executors: int, now_ms: Callable[[], float]) -> None:
         self._control = control
         self._journal = meta.journal
         self._owner = owner
         self._executors = executors
+        self._now_ms = now_ms
         self._said = ""
+        self._looked_ms = now_ms()
+        self._is_wanted = False
         self.view: ControlView = self._looked()
 
     def refresh(self) -> bool:
@@ -32,6 +38,8 @@ class Assignments:
 
         The journal is the fence, so a shard that is another's meanwhile does no harm.
         """
+        began_ms = self._now_ms()
+        self._is_wanted = False
         try:
             self.view = self._looked()
         except ShardlogError as error:
@@ -39,6 +47,8 @@ class Assignments:
                 log.warning("%s: the assignments of before count until they can be read again", error)
                 self._said = str(error)
             return False
+        finally:
+            self._looked_ms = began_ms
         if self._said:
             log.warning("the assignments can be read again")
             self._said = ""
@@ -49,8 +59,16 @@ class Assignments:
         """The shards that this owner should own."""
         return self.view.shards_of(self._owner, self._executors)
 
-    def is_mine(self, shard: int) -> bool:
-        """Whether this owner should own it."""
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for the next look."""
+        return self._is_wanted
+
+    def is_mine(self, shard: int, since_ms: float = -math.inf) -> bool | None:
+        """Whether this owner should own it; None where it was last looked at before that time."""
+        if self._looked_ms < since_ms:
+            self._is_wanted = True
+            return None
         return self.view.owner_of(shard, self._executors) == self._owner
 
     def _looked(self) -> ControlView:

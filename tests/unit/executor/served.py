@@ -145,7 +145,7 @@ class Served:
         shards: int = 1,
         inputs: Sequence[Input] = (),
         accepted_inputs: Sequence[str] = (),
-        is_assigned: Callable[[], bool] = lambda: True,
+        is_assigned: Callable[[float], bool | None] = lambda _since_ms: True,
         application: Application = ledger,
         name: str = "test",
         sends: SendsSource | None = None,

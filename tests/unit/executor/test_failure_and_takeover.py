@@ -579,7 +579,7 @@ def test_a_fenced_owner_that_is_still_assigned_takes_the_shard_back_and_settles_
 def test_a_fenced_owner_that_is_not_assigned_any_more_stops_and_says_that_nobody_knows() -> None:
     """Rule F4: unknown outcome, same id."""
     assigned = [True]
-    zombie = Served(is_assigned=lambda: assigned[0]).serve()
+    zombie = Served(is_assigned=lambda _since_ms: assigned[0]).serve()
     heir = zombie.restarted().serve()
     heir.send("a:1", Deposit(amount=5))
     pending = pend(zombie, 4)
@@ -900,7 +900,7 @@ def test_a_send_that_no_frame_can_have_held_stops_the_shard_and_is_not_passed_ov
 def test_who_is_not_assigned_any_more_claims_nothing(what: str) -> None:
     """Rules T3, F2, F4: whatever ended its epoch, it deposes nobody."""
     assigned = [True]
-    served = Served(is_assigned=lambda: assigned[0]).serve()
+    served = Served(is_assigned=lambda _since_ms: assigned[0]).serve()
     (ticket,) = pend(served)
     (flight,) = served.journal.in_flight()
     served.journal.lose(flight)
@@ -940,3 +940,34 @@ def test_a_passing_fault_of_the_journal_is_backed_off_from(served: Served, monke
     assert served.shard.mode is Mode.SERVING
     assert code(served.outcome(ticket)) in ("accepted", "outcome_unknown")
     assert code(served.send("a:1", Deposit(amount=1))) == "accepted"
+
+
+def test_one_that_was_fenced_claims_again_only_when_somebody_has_looked_whose_the_shard_is() -> None:
+    """A process that was paused holds assignments of before: by those it would take its shard back."""
+    looked_ms, assigned = [0.0], [True]
+    zombie = Served(is_assigned=lambda since_ms: None if looked_ms[0] < since_ms else assigned[0]).serve()
+    heir = zombie.restarted().serve()
+    zombie.world.wait(5_000)
+    zombie.submit("a:1", Deposit(amount=1), command_id="late")
+    zombie.settle()
+    assert zombie.shard.mode is Mode.REPLAYING
+    assert claims(zombie) == [1, 2]
+    looked_ms[0], assigned[0] = zombie.world.monotonic_ms(), False
+    zombie.settle()
+    assert zombie.shard.mode is Mode.STOPPED
+    assert claims(zombie) == [1, 2]
+    assert replayed(heir) == everything(heir.core.state)
+
+
+def test_one_that_is_still_assigned_when_somebody_has_looked_claims_again() -> None:
+    looked_ms = [0.0]
+    owner = Served(is_assigned=lambda since_ms: None if looked_ms[0] < since_ms else True).serve()
+    owner.restarted().serve()
+    owner.world.wait(5_000)
+    ticket = owner.submit("a:1", Deposit(amount=1), command_id="late")
+    owner.settle()
+    assert not owner.is_answered(ticket)
+    looked_ms[0] = owner.world.monotonic_ms()
+    owner.settle()
+    assert claims(owner) == [1, 2, 3]
+    assert owner.outcome(ticket).version == 1

@@ -88,7 +88,7 @@ def test_what_cannot_be_said_waits_for_the_next_look(control: MemoryControl, ann
 def test_assignments_of_before_count_while_they_cannot_be_read(
     control: MemoryControl, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assignments = Assignments(control, look(control.read()).known_meta, "executor-0", 2)
+    assignments = Assignments(control, look(control.read()).known_meta, "executor-0", 2, lambda: 0.0)
     assert assignments.mine == {0, 2}
     assign(control, 1, "executor-0")
     control.is_away = True
@@ -104,7 +104,7 @@ def test_assignments_of_before_count_while_they_cannot_be_read(
 
 @pytest.mark.parametrize("change", ["emptied", "made anew", "garbage"])
 def test_records_that_are_no_longer_of_the_journal_change_nothing(control: MemoryControl, change: str) -> None:
-    assignments = Assignments(control, look(control.read()).known_meta, "executor-0", 2)
+    assignments = Assignments(control, look(control.read()).known_meta, "executor-0", 2, lambda: 0.0)
     if change == "garbage":
         control.values["assignment/0"] = b"garbage"
     else:

@@ -12,7 +12,7 @@ import stamina
 
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.errors import CheckpointMoved, Corrupt, StoreUnavailable
+from shardlog.errors import CheckpointMoved, Corrupt, JournalUnavailable, StoreUnavailable
 from shardlog.model.projection import Projection
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
 from shardlog.projector.runner import Projector
@@ -217,6 +217,31 @@ def test_a_record_that_cannot_be_read_stops_the_projection_behind_all_that_can(
     projector.resume("balances")
     projector.drain()
     assert balances(tmp_path) == [("a:1", "ann", 18, 3)]
+
+
+class AwayJournal(MemoryJournal):
+    """Its brokers answer for a shard's end, and give no records of it."""
+
+    is_away = False
+
+    def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
+        if self.is_away:
+            raise JournalUnavailable("no broker answers")
+        return super().read(shard, start)
+
+
+def test_a_journal_that_is_away_stops_no_projection(store: LossyStore, tmp_path: Path) -> None:
+    journal = AwayJournal(SHARDS)
+    log = LogWriter(journal, SHARDS)
+    projector = serve(log, store)
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
+    journal.is_away = True
+    with pytest.raises(JournalUnavailable):
+        projector.drain()
+    assert projector.stopped == {}
+    journal.is_away = False
+    projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 5, 1)]
 
 
 def test_run_serves_until_it_is_told_to_stop(log: LogWriter, store: LossyStore, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from shardlog.adapters.kafka.bounds import Bounds
 from shardlog.adapters.kafka.clients import admin_config, consumer_config
 from shardlog.adapters.kafka.errors import Faults, kafka_errors
+from shardlog.adapters.kafka.incarnation import Incarnation
 from shardlog.adapters.kafka.reading import OutOfRange, Tail, Tails
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.writer import KafkaWriter
@@ -26,7 +27,8 @@ CLOSE_DEADLINE_MS = 2_000
 class KafkaJournal(Journal):
     """Shards numbered from 0 in the topic `NAME.journal`, which must be there. Making one asks nothing of the brokers.
 
-    Offsets may have holes. A read or a question that the brokers do not answer in time raises JournalUnavailable.
+    Offsets may have holes. A read or a question that the brokers do not answer in time raises JournalUnavailable. Where
+    the topic is made again meanwhile, everything raises Diverged.
     """
 
     def __init__(self, settings: KafkaSettings, shards: int) -> None:
@@ -35,6 +37,7 @@ class KafkaJournal(Journal):
         self._shards = shards
         self._faults = Faults()
         self._tails = Tails(settings)
+        self._incarnation = Incarnation(settings, self._topic)
         self._lock = threading.Lock()
         self._ends = [0] * shards
         self._earliest = [0] * shards
@@ -48,6 +51,7 @@ class KafkaJournal(Journal):
 
     def writer(self, shard: int) -> Writer:
         self._check(shard)
+        self._incarnation.ask(shard)  # before a claim: a journal that is made again would be claimed like any
         writer = KafkaWriter(self._settings, shard, partial(self._landed, shard))
         with self._lock:
             self._writers = [one for one in self._writers if not one.has_ended]
@@ -97,6 +101,7 @@ class KafkaJournal(Journal):
         for writer in writers:
             writer.abandon(max(int((give_up - time.monotonic()) * 1000), 0))
         self._tails.close()
+        self._incarnation.close()
         threading.Thread(target=self._consumer.close, name="shardlog-kafka-close", daemon=True).start()
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -182,3 +187,4 @@ class KafkaJournal(Journal):
             raise JournalError(f"topic {self._topic}: the journal is closed: open it again")
         if not 0 <= shard < self._shards:
             raise ValueError(f"shard {shard} is not one of {self._shards}: shards are numbered from 0")
+        self._incarnation.check(shard)

@@ -143,7 +143,17 @@ class Tail:
         return f"reading topic {self._settings.journal_topic}, shard {self.shard}"
 
 
-_PASSING = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE})
+_PASSING = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
+        KafkaError._UNKNOWN_PARTITION,  # also said of a topic that is there, by a client whose connections were lost
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # and by a broker that has begun a moment ago
+    }
+)
 """What librdkafka gets over by itself, or what the time-out of the reading is for."""
 
 

@@ -162,6 +162,19 @@ class KafkaTopics:
             time.sleep(LOOK_SECONDS)
 
     def _found_settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Of topics that some broker knows; one that was made a moment ago may be unknown to the one that is asked."""
+        give_up = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._settings_now(names)
+            except ConfigurationError as error:
+                found = kafka_error(error.__cause__) if error.__cause__ is not None else None
+                is_unknown = found is not None and found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+                if not is_unknown or time.monotonic() > give_up:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    def _settings_now(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         if not names:
             return {}
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]

@@ -67,6 +67,11 @@ class ServiceProcess:
         self._popen.wait(KILLED_SECONDS)
         self._free()
 
+    def forget(self) -> None:
+        """Let go of one that has ended by itself."""
+        self._popen.wait(KILLED_SECONDS)
+        self._free()
+
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and answers nobody."""
         self._send(signal.SIGSTOP)

@@ -71,7 +71,7 @@ class Process:
             Claimant(self.name),
             self.world,
             self._inputs,
-            is_assigned=lambda: assigned[shard] == ordinal,
+            is_assigned=lambda _: assigned[shard] == ordinal,
             sends=self.carrier,
             snapshots=Snapshotting(core, writer, snapshots, SETTINGS, self.background, self.world, "code"),
         )

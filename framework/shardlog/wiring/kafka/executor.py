@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
@@ -98,7 +99,8 @@ class ExecutorProcess:
         closing.callback(snapshots.close)
         inputs = closing.enter_context(kafka_inputs(settings, log, self._stop, self._read_avro))
         assignments = until_there(
-            lambda: Assignments(log.control, log.meta, self.owner, settings.ownership.executors), self._stop
+            lambda: Assignments(log.control, log.meta, self.owner, settings.ownership.executors, world.monotonic_ms),
+            self._stop,
         )
         self._validate(log, assignments.mine)
         executor = self.executor = Executor({})
@@ -145,7 +147,7 @@ class ExecutorProcess:
         look_again_ms, last = 0.0, None
         while not self._stop.is_set():
             now_ms = self._world.monotonic_ms()
-            if now_ms >= look_again_ms:
+            if now_ms >= look_again_ms or assignments.is_wanted:
                 if assignments.refresh():
                     announcer.saw(assignments.view.owners)
                 shards.settle(now_ms)
@@ -182,6 +184,6 @@ class ExecutorProcess:
             self._world,
             inputs,
             accepted_inputs=tuple(view.inputs),
-            is_assigned=lambda: assignments.is_mine(number),
+            is_assigned=partial(assignments.is_mine, number),
             snapshots=snapshots.of(self._application, core, writer),
         )

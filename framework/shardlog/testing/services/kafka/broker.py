@@ -22,6 +22,7 @@ class Broker:
     """A broker that can be started again in its folder, with its data and at its ports.
 
     node: from 1. address: host:port for clients. secured_address: with TLS and SCRAM, "" where there is none.
+    proxied_address: where a proxy has to lead its clients, "" where there is none.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Broker:
         self.node = node
         self.address = f"127.0.0.1:{own.plain}"
         self.secured_address = f"127.0.0.1:{own.secured}" if options.is_secured else ""
+        self.proxied_address = f"127.0.0.1:{own.proxied}" if options.proxy_ports else ""
         self.log = folder / "broker.log"
         self._folder = folder
         self._all_listeners = all_listeners
@@ -73,6 +75,8 @@ class Broker:
         """Start it, or start it again; returns at once. Raises ServiceFailed where it runs already."""
         if self.is_running:
             raise ServiceFailed(f"{self.name} runs already: stop or kill it first")
+        if self._process is not None:
+            self._process.forget()
         self._read_from = self.log.stat().st_size if self.log.exists() else 0
         command = self._java("kafka.Kafka", "server.properties")
         self._process = ServiceProcess(self.name, command, self._folder, self.log, is_detached=self._is_detached)

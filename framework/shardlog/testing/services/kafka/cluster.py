@@ -13,7 +13,7 @@ from shardlog.testing.services.errors import ServiceFailed
 from shardlog.testing.services.kafka.broker import Broker
 from shardlog.testing.services.kafka.certificates import AUTHORITY_NAME, write_certificates
 from shardlog.testing.services.kafka.options import BrokerOptions
-from shardlog.testing.services.kafka.properties import Listeners
+from shardlog.testing.services.kafka.properties import PORTS, Listeners
 from shardlog.testing.services.ports import free_ports
 
 READY_SECONDS = 180.0
@@ -52,6 +52,13 @@ class KafkaCluster:
         if not self.options.is_secured:
             raise ServiceFailed("these brokers have no secured listener: start them with is_secured=True")
         return ",".join(broker.secured_address for broker in self.brokers)
+
+    @property
+    def proxied_addresses(self) -> list[str]:
+        """Where the ports of a proxy in front of these brokers have to lead. Raises ServiceFailed without one."""
+        if not self.options.proxy_ports:
+            raise ServiceFailed("these brokers know of no proxy: start them with proxy_ports")
+        return [broker.proxied_address for broker in self.brokers]
 
     @property
     def authority_path(self) -> Path:
@@ -110,8 +117,8 @@ class KafkaCluster:
 
     def _new_brokers(self) -> list[Broker]:
         count = self.options.brokers
-        ports = free_ports(3 * count)
-        listeners = [Listeners(*ports[3 * place : 3 * place + 3]) for place in range(count)]
+        ports = free_ports(PORTS * count)
+        listeners = [Listeners(*ports[PORTS * place : PORTS * (place + 1)]) for place in range(count)]
         folders = [self.directory / f"broker-{node}" for node in range(1, count + 1)]
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)

@@ -28,11 +28,16 @@ logger.settings.level = error
 
 
 class Listeners(NamedTuple):
-    """One broker's ports on the loopback; `secured` is 0 where there is no such listener."""
+    """One broker's ports on the loopback; `secured` and `proxied` are used where there is such a listener."""
 
     plain: int
     controller: int
     secured: int
+    proxied: int
+
+
+PORTS = len(Listeners._fields)
+"""How many ports one broker takes."""
 
 
 def server_properties(node: int, folder: Path, all_listeners: list[Listeners], options: BrokerOptions) -> str:
@@ -42,13 +47,20 @@ def server_properties(node: int, folder: Path, all_listeners: list[Listeners], o
     listeners = [f"PLAINTEXT://127.0.0.1:{own.plain}", f"CONTROLLER://127.0.0.1:{own.controller}"]
     if options.is_secured:
         listeners.append(f"SECURED://127.0.0.1:{own.secured}")
+    advertised = [listener for listener in listeners if not listener.startswith("CONTROLLER")]
+    if options.proxy_ports:
+        listeners.append(f"PROXIED://127.0.0.1:{own.proxied}")
+        advertised.append(f"PROXIED://127.0.0.1:{options.proxy_ports[node - 1]}")
     properties = {
         "process.roles": "broker,controller",
         "node.id": str(node),
         "controller.quorum.voters": voters,
         "controller.listener.names": "CONTROLLER",
         "listeners": ",".join(listeners),
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+        "advertised.listeners": ",".join(advertised),
+        "listener.security.protocol.map": (
+            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL,PROXIED:PLAINTEXT"
+        ),
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(folder / "data"),
         "auto.create.topics.enable": "false",

@@ -88,11 +88,15 @@ class KafkaRelay:
             f"carrier, {name}": error for name, error in list(self.carrier.errors.items())
         }
 
-    def raise_error(self) -> None:
-        """Raise what somebody must act on: a thread that ended, or an error that does not pass by itself."""
+    def raise_ended(self) -> None:
+        """Raise what ended a thread, if anything has."""
         for loop in (self._publishing, self._carrying):
             if loop.error is not None:
                 raise loop.error
+
+    def raise_error(self) -> None:
+        """Raise what somebody must act on: a thread that ended, or an error that does not pass by itself."""
+        self.raise_ended()
         for error in self.errors.values():
             if not isinstance(error, OutputsFailed | JournalUnavailable):
                 raise error

@@ -1,0 +1,125 @@
+"""The rights that the page on operations lists are enough for each role, and keep others from writing sends."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from shardlog.testing.services.kafka import BrokerOptions, KafkaCluster
+from tests.docs.stranger import ROOT
+from tests.services.kafka_roles import SHARDS, Load, Place, eventually
+
+AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+OPERATIONS = {
+    "Read": AclOperation.READ,
+    "Write": AclOperation.WRITE,
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+}
+RESOURCES = {
+    "--topic": ResourceType.TOPIC,
+    "--group": ResourceType.GROUP,
+    "--transactional-id": ResourceType.TRANSACTIONAL_ID,
+}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[KafkaCluster]:
+    """A broker whose secured listener gives its user no rights at first; the other one takes everything."""
+    with KafkaCluster(BrokerOptions(is_secured=True, properties=AUTHORIZER)) as cluster:
+        yield cluster
+
+
+def rights(principal: str, journal: str, user: str) -> list[AclBinding]:
+    """What the page gives a principal, for another user."""
+    page = (ROOT / "docs" / "operations.md").read_text().replace("\\\n", " ")
+    found: list[AclBinding] = []
+    for line in re.findall(rf"^kafka-acls\.sh .*--allow-principal User:{principal} .*$", page, re.MULTILINE):
+        words = shlex.split(line.replace("NAME", journal))
+        pairs = list(itertools.pairwise(words))
+        pattern = ResourcePatternType.PREFIXED if "prefixed" in words else ResourcePatternType.LITERAL
+        for option, name in pairs:
+            for operation in (value for key, value in pairs if key == "--operation" and option in RESOURCES):
+                found.append(
+                    AclBinding(
+                        RESOURCES[option],
+                        name,
+                        pattern,
+                        f"User:{user}",
+                        "*",
+                        OPERATIONS[operation],
+                        AclPermissionType.ALLOW,
+                    )
+                )
+    assert found, f"the page gives {principal} nothing"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("principal", "arguments"),
+    [("executor", ["executor", "--ordinal", "0"]), ("relay", ["relay"]), ("projector", ["projector"])],
+)
+def test_the_rights_of_the_page_are_enough(
+    tmp_path: Path, guarded: KafkaCluster, journal_name: str, principal: str, arguments: list[str]
+) -> None:
+    admin = AdminClient({"bootstrap.servers": guarded.bootstrap})
+    secured = f"""
+security_protocol = "SASL_SSL"
+sasl_mechanism = "SCRAM-SHA-256"
+sasl_user = "{guarded.user}"
+sasl_password = "{guarded.password}"
+ca_path = "{guarded.authority_path}"
+"""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "secured").mkdir()
+    anybody = Place(tmp_path / "open", guarded.bootstrap, journal_name).init()
+    place = Place(tmp_path / "secured", guarded.secured_bootstrap, journal_name, kafka=secured)
+    refused = place.run("serve", *arguments)
+    assert refused.code == 78, refused.err
+    for done in admin.create_acls(rights(principal, journal_name, guarded.user)).values():
+        done.result()
+    with place.serving(*arguments) as role:
+        role.ready()
+        load = Load(anybody)
+        if principal == "executor":
+            eventually(lambda: load.is_executed_once(anybody), "not all is executed")
+            eventually(lambda: len(anybody.view().owners) == SHARDS, "nothing is announced")
+        assert role.terminate() == 0, role.log
+        for word in ("AUTHORIZATION", "give it the right"):
+            assert word not in role.log
+    assert is_refused(guarded, anybody.settings.kafka.sends_topic) is (principal != "relay")
+
+
+def is_refused(cluster: KafkaCluster, topic: str) -> bool:
+    """Whether the user may not write there."""
+    producer = Producer(
+        {
+            "bootstrap.servers": cluster.secured_bootstrap,
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.username": cluster.user,
+            "sasl.password": cluster.password,
+            "ssl.ca.location": str(cluster.authority_path),
+        }
+    )
+    said: list[object] = []
+    producer.produce(topic, b"[]", partition=0, on_delivery=lambda error, _message: said.append(error))
+    assert producer.flush(30) == 0
+    return said[0] is not None  # a KafkaError cannot be compared with None
