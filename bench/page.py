@@ -80,6 +80,7 @@ def page(results: Results, drawn: dict[str, Picture]) -> str:
         "curve_kafka": _rows(results, "execute-kafka", "curve", CURVE, CURVE_HEADS),
         "kafka": _kafka(results),
         "kafka_limit_ratio": _one(results, "execute-kafka", "limit_ratio"),
+        "kafka_latency_ratio_of_1": _one(results, "execute-kafka", "peer_latency_ratio_of_1"),
         "kafka_latency_ratio": _one(results, "execute-kafka", "peer_latency_ratio"),
         "takeover": _takeover(results),
         "limits": _limits(results),

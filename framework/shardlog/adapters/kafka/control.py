@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from shardlog.adapters.kafka.bounds import Bounds
 from shardlog.adapters.kafka.clients import consumer_config, producer_config
@@ -30,10 +30,10 @@ class KafkaControl(Control):
         self._position = 0
         self._producer: Producer | None = None
         self._is_closed = False
+        self._is_assigned = False
         noting = {"error_cb": self._faults.note}
         with kafka_errors(settings, f"making a reader of {self._topic}"):
             self._consumer = Consumer(consumer_config(settings) | noting)
-            self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
             # another client: on the reader's connection a question waits behind the fetch that waits for news
             self._asker = Consumer(consumer_config(settings) | noting)
         self._asking = Bounds(self._asker, self._topic, settings, self._faults)
@@ -42,7 +42,10 @@ class KafkaControl(Control):
         with self._lock, kafka_errors(self._settings, f"reading topic {self._topic}", self._faults):
             self._check_open()
             give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
-            _, end = self._asking.ask(0)
+            earliest, end = self._asking.ask(0)
+            if not self._is_assigned:  # by number: the client library asks what "the beginning" is half a second later
+                self._consumer.assign([TopicPartition(self._topic, 0, earliest)])
+                self._is_assigned = True
             while self._position < end:
                 message = self._consumer.poll(POLL_SECONDS)
                 if message is not None:
