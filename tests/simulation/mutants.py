@@ -39,7 +39,7 @@ from shardlog.journal.writer import JournalWriter
 from shardlog.model.outcomes import CommandAccepted
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.projector import core as projector_core
-from shardlog.relay import runner as relay_runner
+from shardlog.relay import reading as relay_reading
 from shardlog.relay.held import Held
 from shardlog.relay.source import Source
 from shardlog.snapshots import reading
@@ -522,7 +522,7 @@ def relay_resends() -> list[Change]:
 
 @mutant("R3: the relay carries sends of frames that do not count")
 def relayed_verdict() -> list[Change]:
-    return [(relay_runner, "Reader", _LooseReader)]
+    return [(relay_reading, "Reader", _LooseReader)]
 
 
 # -- projections -------------------------------------------------------------------------------------------------------
