@@ -10,7 +10,7 @@ KILLS ?= 300
 BROKERS ?= 1
 MINUTES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kafka test kafka-up kafka-down kill-dev faults simulate lint format bench constraints clean
+.PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down kill-dev faults simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ demo-kafka: setup ## the same through a Kafka broker, every role a process of it
 
 test: setup      ## every test
 	$(BIN)/python -m pytest
+
+test-faults: setup ## the short forms of the faults on real brokers, which `make test` leaves out: up to half an hour
+	$(BIN)/python -m pytest -m faults tests/services
 
 kafka-up: setup  ## BROKERS Apache Kafka brokers (1 or 3) on the loopback, in the background; prints their address
 	$(BIN)/python -m shardlog.testing.services.kafka up --brokers $(BROKERS) --directory var/kafka

@@ -22,6 +22,8 @@ from tests.services.kafka_faults.disk import small_disk
 from tests.services.kafka_faults.ground import Brokers, Ground, serving
 from tests.services.kafka_faults.load import Load, wait_for
 
+pytestmark = pytest.mark.faults
+
 RECORDS, RECORD_BYTES = 400, 20_000
 
 

@@ -12,7 +12,7 @@ from tests.kafka_fixtures import or_skip
 from tests.services.kafka_faults.all_faults import FAULTS
 from tests.services.kafka_faults.ground import Brokers, brokers_behind_a_proxy
 
-pytestmark = pytest.mark.timeout(600)  # on a machine that is busy with other things
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]  # the time-out: on a machine that is busy
 THREE = sorted(name for name, form in FAULTS.items() if form.brokers == 3)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -124,8 +125,9 @@ class KafkaOutputs(Outputs):
             return
 
         def free(dropped: list[Producer]) -> None:
-            dropped[0].purge(in_queue=True, in_flight=True, blocking=False)
-            dropped[0].poll(0)
+            with suppress(*FOREIGN_ERRORS):  # what ended it, such as being fenced, is said again; it was told before
+                dropped[0].purge(in_queue=True, in_flight=True, blocking=False)
+                dropped[0].poll(0)
             dropped.clear()
 
         threading.Thread(target=free, args=([producer],), name="shardlog-kafka-close", daemon=True).start()
