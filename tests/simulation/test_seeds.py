@@ -32,7 +32,7 @@ def test_a_seed_runs_the_same_way_every_time() -> None:
 def test_a_seed_runs_the_same_way_whatever_the_hash_seed(seed: int) -> None:
     traces = {_trace_of_another_process(seed, hash_seed) for hash_seed in ("0", "1", "4711")}
     assert len(traces) == 1
-    assert "is serving, epoch 1" in traces.pop()
+    assert "is serving, epoch " in traces.pop()
 
 
 def test_two_seeds_are_two_runs() -> None:
