@@ -63,13 +63,14 @@ def two_executors(brokers: Brokers, directory: Path, random: Random, rounds: int
     with Ground(brokers, directory, random).under_load() as ground:
         serving(ground.bank.relay())
         one = ground.bank.executor(0, rate=40).wait_until_serving()
+        claims = ground.claims()
         other = ground.bank.executor(0, rate=40)
-        ground.wait_for_claims(SHARDS)
-        began, before = time.monotonic(), sum(map(len, ground.following.claims))
+        ground.wait_for_claims(claims + SHARDS)
+        began, before = time.monotonic(), ground.claims()
         for _ in range(rounds):
             ground.wait_for_frames(40)
         minutes = (time.monotonic() - began) / 60
-        claims = sum(map(len, ground.following.claims)) - before
+        claims = ground.claims() - before
         assert claims <= SHARDS * (CLAIMS_A_MINUTE_MAX * minutes + 10), f"{claims} claims in {minutes * 60:.0f} s"
         random.choice([one, other]).kill()
         counts = ground.finish(publishes=True)

@@ -81,11 +81,13 @@ class Ground:
         wanted = self.following.frames + count
         wait_for(lambda: self.following.frames >= wanted, within_s, lambda: self._where(f"{count} frames more"))
 
+    def claims(self) -> int:
+        """How many valid claims there are, over all shards, as far as the reader that follows has come."""
+        return sum(map(len, self.following.claims))
+
     def wait_for_claims(self, count: int, within_s: float = PATIENT_SECONDS) -> None:
-        """So many valid claims more than now, over all shards."""
-        claims = self.following.claims
-        wanted = sum(map(len, claims)) + count
-        wait_for(lambda: sum(map(len, claims)) >= wanted, within_s, lambda: self._where(f"{count} claims more"))
+        """Until there are so many valid claims."""
+        wait_for(lambda: self.claims() >= count, within_s, lambda: self._where(f"{count} claims"))
 
     def in_sync(self) -> int:
         """How many replicas are in sync, of the shard that has the fewest."""

@@ -30,13 +30,13 @@ def answers_treated(brokers: Brokers, directory: Path, random: Random, rounds: i
     with Ground(brokers, directory, random).under_load() as ground:
         serving(ground.bank.executor(rate=60, by=brokers.proxy.bootstrap), ground.bank.relay())
         for number in range(rounds):
-            fault = treatments[number % len(treatments)]
+            fault, claims = treatments[number % len(treatments)], ground.claims()
             with brokers.proxy.during(fault):
                 brokers.proxy.wait_until_treated(1, TREATED_SECONDS)
                 if fault.kind is not Kind.HOLD:
                     ground.wait_for_frames(FRAMES)
                 elif random.random() < 0.5:
-                    ground.wait_for_claims(1)  # the writer has given up, and claims by a connection of its own
+                    ground.wait_for_claims(claims + 1)  # the writer has given up, and claims by a connection of its own
             ground.wait_for_frames(FRAMES)
             if random.random() < 0.5:
                 assert brokers.proxy.cut() > 0
