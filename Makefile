@@ -36,10 +36,10 @@ test: setup      ## every test
 test-faults: setup ## the short forms of the faults on real brokers, which `make test` leaves out: up to half an hour
 	$(BIN)/python -m pytest -m faults tests/services
 
-kafka-up: setup  ## BROKERS Apache Kafka brokers (1 or 3) on the loopback, in the background; prints their address
+kafka-up: setup  ## BROKERS Apache Kafka brokers (1 or 3) on the loopback, in the background, with the data they had; prints address and next step
 	$(BIN)/python -m shardlog.testing.services.kafka up --brokers $(BROKERS) --directory var/kafka
 
-kafka-down: setup ## end them, and forget their data
+kafka-down: setup ## end them, and delete their data
 	$(BIN)/python -m shardlog.testing.services.kafka down --directory var/kafka
 
 kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and every promise checked; prints recovery times

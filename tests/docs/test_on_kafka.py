@@ -14,6 +14,8 @@ from tests.services.kafka_roles import WITHIN_SECONDS, eventually
 
 README = ROOT / "README.md"
 HEADING = "## On Kafka in five minutes"
+PRODUCERS = ROOT / "docs" / "producers.md"
+PLACEHOLDER = "<the address that make kafka-up printed>"
 
 
 def section() -> list[Block]:
@@ -39,11 +41,14 @@ def script(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_kafka_in_five_minutes(tmp_path: Path, kafka: str, journal_name: str) -> None:
-    settings, roles, send, look, shown = section()
+    up, settings, roles, send, look, shown = section()
+    assert up.source == "make kafka-up\n"
     (bank,) = [block for block in blocks(README) if block.source.startswith("# bank.py\n")]
     (tmp_path / "bank.py").write_text(bank.source)
     (tmp_path / "send.py").write_text(send.source)
-    given = settings.source.replace("127.0.0.1:9092", kafka).replace('journal = "bank"', f'journal = "{journal_name}"')
+    (ask,) = [block for block in blocks(PRODUCERS) if block.source.startswith("# ask.py\n")]
+    (tmp_path / "ask.py").write_text(ask.source)
+    given = settings.source.replace(PLACEHOLDER, kafka).replace('journal = "bank"', f'journal = "{journal_name}"')
     (tmp_path / "shardlog.toml").write_text(given)
 
     pids = "\n".join(line.replace("&", "> /dev/null & echo $!") for line in roles.source.splitlines())
@@ -53,6 +58,7 @@ def test_kafka_in_five_minutes(tmp_path: Path, kafka: str, journal_name: str) ->
         assert begun.returncode == 0, begun.stdout
         assert len(running) == 3
         eventually(lambda: script(tmp_path, look.source).stdout == shown.source, "it does not show what is written")
+        assert script(tmp_path, "python ask.py").stdout.startswith("409 insufficient_funds the balance is 6")
     finally:
         for pid in running:
             os.kill(pid, signal.SIGTERM)

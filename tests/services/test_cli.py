@@ -215,6 +215,8 @@ def test_stream_says_where_a_stream_stands_that_does_not_reach_the_version(fille
         (["acount/l1:ada"], "there is no category 'acount'; did you mean 'account'?"),
         (["account"], "'account' is no stream: write CATEGORY/ID"),
         (["account/l1/ada"], "'l1/ada' is no id"),
+        (["account", "l1:nobody"], "account/l1:nobody has no events"),
+        (["account", "l1:ada", "deposit"], "unexpected extra argument (deposit)"),
         (["account/l1:ada", "--at", "yesterday"], "'yesterday' is neither a version (17), nor a recorded time"),
         (["account/l1:ada", "--at", "2026-03-01T12:00:00"], "has no time zone: write 2026-03-01T12:00:00Z"),
         (["account/l1:ada", "--at", "0-0.9.0.0"], "is a place in shard 9 of journal 0-0"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shardlog.errors import ConfigurationError
@@ -18,6 +21,9 @@ from shardlog.testing.services.errors import ServiceFailed, ServiceMissing
 from shardlog.testing.services.kafka import BrokerOptions, KafkaCluster
 from shardlog.testing.services.kafka.found import found_kafka
 from shardlog.testing.services.kafka.jars import jars, java
+from shardlog.testing.services.ports import is_free
+from shardlog.testing.services.processes import is_process_of
+from tests.services.kafka_served import wait_until
 from tests.services.processes import ROOT
 
 
@@ -126,16 +132,66 @@ def test_tests_of_a_missing_broker_are_skipped_for_a_person_and_fail_under_ci(
     assert "apt-get install" in run.stdout
 
 
-def test_brokers_that_were_put_up_are_taken_down(tmp_path: Path) -> None:
-    folder = tmp_path / "kafka"
-    command = [sys.executable, "-m", "shardlog.testing.services.kafka"]
-    up = subprocess.run([*command, "up", "--directory", str(folder)], capture_output=True, text=True, check=False)
+def make(target: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """What `make kafka-up` and `make kafka-down` run."""
+    command = [sys.executable, "-m", "shardlog.testing.services.kafka", target, "--directory", str(folder), *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def put_up(folder: Path) -> tuple[str, int]:
+    """The address that it says, and the broker's process."""
+    up = make("up", folder)
     assert up.returncode == 0, up.stderr
+    kept = json.loads((folder / "brokers.json").read_text())
+    assert f'bootstrap_servers = "{kept["bootstrap"]}"' in up.stdout
+    assert f"SHARDLOG_KAFKA_BOOTSTRAP_SERVERS={kept['bootstrap']}\n" in up.stdout
+    return kept["bootstrap"], kept["pids"][0]
+
+
+def test_brokers_that_were_put_up_keep_address_and_data_over_a_crash_and_are_taken_down(tmp_path: Path) -> None:
+    folder = tmp_path / "kafka"
     try:
-        made_topic(up.stdout.strip(), "any")
+        address, first = put_up(folder)
+        made_topic(address, "any")
+        appended(address, "any", b"before")
+        assert f"running already, with the data of {folder}" in make("up", folder).stdout
+        assert put_up(folder) == (address, first)
+        more = make("up", folder, "--brokers", "3")
+        assert more.returncode == 1
+        assert "holds the data of 1 broker(s), and 3 are wanted" in more.stderr
+
+        host, _, port = address.partition(":")
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: is_free(int(port)), "the broker does not end")
+        with socket.create_server((host, int(port))):
+            refused = make("up", folder)
+        assert refused.returncode == 1
+        assert f"its port {port} is taken by another process" in refused.stderr
+
+        again = make("up", folder)
+        assert f"Kafka at {address}: started again with the data of {folder}" in again.stdout, again.stderr
+        consumer = Consumer({"bootstrap.servers": address, "group.id": "any", "auto.offset.reset": "earliest"})
+        consumer.assign([TopicPartition("any", 0, 0)])
+        (message,) = consumer.consume(1, 60)
+        assert message.value() == b"before"
+        consumer.close()
     finally:
-        down = subprocess.run(
-            [*command, "down", "--directory", str(folder)], capture_output=True, text=True, check=False
-        )
+        down = make("down", folder)
     assert "1 broker(s) ended" in down.stdout
     assert not folder.exists()
+    assert "there is nothing to end" in make("down", folder).stdout
+
+
+def test_brokers_of_which_it_is_not_known_where_they_stand_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "brokers.json").write_text('{"bootstrap": "127.0.0.1:1", "pids": [1]}')
+    for target in ("up", "down"):
+        refused = make(target, tmp_path)
+        assert refused.returncode == 1
+        assert "does not say which brokers stand there" in refused.stderr
+    assert (tmp_path / "brokers.json").exists()
+
+
+def test_a_process_of_another_folder_is_not_taken_for_a_broker_that_ended(tmp_path: Path) -> None:
+    assert is_process_of(os.getpid(), "python", Path.cwd())
+    assert not is_process_of(os.getpid(), "python", tmp_path)
+    assert not is_process_of(os.getpid(), "kafka.Kafka", Path.cwd())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +17,12 @@ from shardlog import InvalidId
 from shardlog.adapters.kafka.commands import KafkaInput
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.client.kafka import KafkaCommands
-from shardlog.errors import AppendFailed, JournalUnavailable, NotServing
+from shardlog.errors import AppendFailed, ConfigurationError, JournalUnavailable, NotServing
 from shardlog.executor.requests import decode_record
 from shardlog.sharding import shard_of
 from shardlog.testing.services.kafka import KafkaCluster
 from shardlog.testing.services.ports import free_ports
+from tests.services.command_line import environment
 from tests.services.kafka_served import (
     LEDGERS,
     SHARDS,
@@ -96,8 +100,75 @@ def test_without_brokers_a_command_ends_as_perhaps_sent_when_the_sender_is_close
     sent = commands.send(account.stream("a:1"), Deposit(amount=1), command_id="c-1")
     assert commands.flush(0.2) == 1
     commands.close(0.5)
-    with pytest.raises(AppendFailed, match=r"command c-1 to topic shardlog\.commands; it may be there"):
+    with pytest.raises(AppendFailed, match=r"command c-1 to topic shardlog\.commands failed.*It may be there"):
         sent.result(30)
+
+
+def test_without_brokers_it_is_said_after_a_while_and_a_command_ends_within_its_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = nowhere()
+    with KafkaCommands(settings, deliver_within_s=5) as commands:
+        sent = [commands.send(account.stream("a:1"), Deposit(amount=1), command_id=f"c-{n}") for n in range(3)]
+        wait_until(lambda: any(record.name == "shardlog.client" for record in caplog.records), "nothing is said")
+        assert not any(one.done() for one in sent), "it is said before it is given up"
+        for one in sent:
+            with pytest.raises(AppendFailed) as failed:
+                one.result(30)
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "shardlog.client"]
+    for text in (said, str(failed.value)):
+        assert text.startswith(f"Kafka at {settings.bootstrap_servers} (PLAINTEXT), without a user: command")
+        assert "to topic shardlog.commands failed: no broker answers" in text
+        assert "check that a broker runs there (bootstrap_servers)" in text
+    assert "commands wait for 5 s at most" in said
+    assert "then send it again under the same id: not taken within 5 s, and it may still arrive" in str(failed.value)
+
+
+def test_a_topic_that_was_not_made_is_said_with_what_makes_it(kafka: str, journal_name: str) -> None:
+    with KafkaCommands(KafkaSettings(bootstrap_servers=kafka, journal=journal_name)) as commands:
+        sent = commands.send(account.stream("a:1"), Deposit(amount=1))
+        with pytest.raises(AppendFailed, match=r"there is no such topic.*made \(shardlog admin init\)"):
+            sent.result(30)
+
+
+def test_a_program_without_a_log_is_told_once_and_not_at_each_try_to_connect(tmp_path: Path) -> None:
+    program = (
+        "from shardlog.adapters.kafka.settings import KafkaSettings\n"
+        "from shardlog.client.kafka import KafkaCommands\n"
+        "from domain.banking.account import account\n"
+        "from domain.banking.messages import Deposit\n"
+        f"with KafkaCommands(KafkaSettings(bootstrap_servers={nowhere().bootstrap_servers!r}), deliver_within_s=4) as c:\n"  # noqa: E501
+        "    print(type(c.send(account.stream('a:1'), Deposit(amount=1)).exception()).__name__)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "AppendFailed\n"
+    (said,) = ran.stderr.splitlines()
+    assert "no broker answers" in said
+
+
+def test_a_command_that_was_given_up_and_arrives_after_all_is_no_trouble(
+    start_kafka: Callable[..., KafkaCluster], journal_name: str
+) -> None:
+    cluster = start_kafka()
+    settings = made_topics(cluster.bootstrap, journal_name)
+    with KafkaCommands(settings, deliver_within_s=2) as commands:
+        first = commands.send(account.stream("a:1"), Deposit(amount=1))
+        first.result(30)
+        cluster.brokers[0].pause()
+        late = commands.send(account.stream("a:1"), Deposit(amount=1), command_id="late")
+        with pytest.raises(AppendFailed, match="command late"):
+            late.result(30)
+        cluster.brokers[0].resume()
+        after = commands.send(account.stream("a:1"), Deposit(amount=1))
+        assert after.result(60).offset == first.result().offset + 2
+        assert isinstance(late.exception(), AppendFailed)
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="deliver_within_s is 0, and must be above 0"):
+        KafkaCommands(nowhere(), deliver_within_s=0)
 
 
 def test_a_queue_that_stays_full_is_said_within_the_time_for_it() -> None:

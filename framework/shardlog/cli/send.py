@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
+from shardlog.cli.addresses import command_arguments
 from shardlog.cli.exit_codes import ExitCode
 
 URL = "http://127.0.0.1:8420"
@@ -18,10 +19,7 @@ _TRY_LATER = frozenset({"unavailable", "outcome_unknown"})
 
 
 @click.command("send")
-@click.argument("category")
-@click.argument("id")
-@click.argument("name", metavar="COMMAND")
-@click.argument("payload", default="{}")
+@command_arguments
 @click.option("--command-id", help="Give it when you send a command again; it is applied once.  [default: a fresh one]")
 @click.option("--expected-version", type=click.IntRange(0), help="Refuse unless the stream stands there.")
 @click.option("--occurred-at", help="When it happened, as in 2026-03-01T12:00:00Z.")
@@ -50,7 +48,7 @@ def command(
     yet: then send it again with the command id that is printed.
 
     \b
-    shardlog send account acme:001 deposit '{"amount": 5}'
+    shardlog send account/acme:001 deposit '{"amount": 5}'
     """
     from shardlog.ids import uuid7
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shardlog.cli.addresses import stream_argument
 from shardlog.cli.exit_codes import ExitCode
-from shardlog.cli.options import complete_category, json_option, load_with_application, settings_option
+from shardlog.cli.options import json_option, load_with_application, settings_option
 from shardlog.cli.printing import progress, say_json
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ LOOK_SECONDS = 0.1
 
 
 @click.command("stream")
-@click.argument("address", metavar="CATEGORY/ID", shell_complete=complete_category)
+@stream_argument
 @click.option("--at", "at_text", metavar="AT", help="End there: a version, a recorded time with its zone, or a token.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with new events as they come, until Ctrl-C.")
 @settings_option
 @json_option
-def command(address: str, at_text: str | None, follow: bool, settings: Path | None, as_json: bool) -> int:
+def command(category: str, id: str, at_text: str | None, follow: bool, settings: Path | None, as_json: bool) -> int:
     """Show the stream CATEGORY/ID: its events, and the state after each.
 
     The application replays it, by its upcasters and evolve; a server may run meanwhile. With --json an event is a line.
@@ -43,7 +44,7 @@ def command(address: str, at_text: str | None, follow: bool, settings: Path | No
     from shardlog.wiring.reading import open_journal
 
     loaded, application = load_with_application(settings)
-    stream = _stream(application, address)
+    stream = _stream(application, category, id)
     with open_journal(loaded.settings.directory, loaded.settings.kafka) as opened:
         shard = shard_of(stream.routing_key, opened.meta.shards)
         at = _at(at_text, opened, shard)
@@ -92,12 +93,9 @@ def _steps(history: History, opened: OpenJournal, shard: int, at: At | None) -> 
             yield step
 
 
-def _stream(application: Application, address: str) -> Stream[Any, Any, Any]:
+def _stream(application: Application, category: str, id: str) -> Stream[Any, Any, Any]:
     from shardlog.model.names import closest
 
-    category, slash, id = address.partition("/")
-    if not slash:
-        raise click.UsageError(f"{address!r} is no stream: write CATEGORY/ID, as in account/acme:001")
     aggregate = application.aggregates.get(category)
     if aggregate is None:
         near = closest(category, application.aggregates)

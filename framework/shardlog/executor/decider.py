@@ -13,6 +13,7 @@ from zlib import crc32
 
 import msgspec
 
+from shardlog.codec.unknown_fields import with_near_field
 from shardlog.errors import DomainError, EngineRejection, Rejection, check_code
 from shardlog.executor.addresses import check_address
 from shardlog.executor.deciding import EventRecord, record_event
@@ -214,7 +215,8 @@ class Decider:
         try:
             return handler.decode(record.payload)
         except NOT_DECODED as error:
-            raise EngineRejection("invalid_command", f"{record.category}/{record.command}: {error}") from None
+            why = with_near_field(error, handler.command)
+            raise EngineRejection("invalid_command", f"{record.category}/{record.command}: {why}") from None
 
     def _refused(self, decision: Decision, rejection: Rejection) -> None:
         """Record or answer a refusal, also one whose text, or whose command's, cannot be written."""

@@ -85,12 +85,13 @@ class Category(msgspec.Struct, eq=False):
 class Handler(msgspec.Struct, frozen=True, eq=False):
     """What decides one command.
 
-    wants_context: a third argument. returns_nothing: None is an answer it declares. is_recursive: the command's type
-    sets no bound to its nesting. check: CRC-32 of the command's name and a zero byte, which the payload's check goes on
-    from.
+    command: its class. wants_context: a third argument. returns_nothing: None is an answer it declares. is_recursive:
+    the command's type sets no bound to its nesting. check: CRC-32 of the command's name and a zero byte, which the
+    payload's check goes on from.
     """
 
     category: Category
+    command: type[Command]
     decode: Callable[[msgspec.Raw], Command]
     decide: Callable[..., Any]
     wants_context: bool
@@ -158,6 +159,7 @@ def _handlers(category: Category) -> dict[str, Handler]:
         decision = aggregate.decisions.get(command)
         found[name] = Handler(
             category=category,
+            command=command,
             decode=decoder(command).decode,
             decide=aggregate.transactions[command] if decision is None else decision.function,
             wants_context=decision is None or decision.wants_context,

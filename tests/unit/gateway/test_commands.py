@@ -174,6 +174,11 @@ def test_a_body_of_json_is_told_by_what_the_command_lacks(client: httpx.Client, 
     assert str(problem["detail"]).startswith("jar/add: ")
 
 
+def test_a_misspelt_field_of_a_command_is_answered_with_the_one_that_is_near(client: httpx.Client, jar_id: str) -> None:
+    problem = refused(send(client, jar_id, body={"beens": 1}), 400, "invalid_command")
+    assert problem["detail"] == "jar/add: Object contains unknown field `beens`; did you mean 'beans'?"
+
+
 @pytest.mark.parametrize("id", ["%2E%2E", "a%20b", "%00", "a%0A", "%ff", "a:", ":", "x" * 201, "a%3Fb"])
 def test_an_id_that_is_none_is_refused(client: httpx.Client, id: str) -> None:
     url = httpx.URL(str(client.base_url), raw_path=f"/v1/streams/jar/{id}/add".encode())

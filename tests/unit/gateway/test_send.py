@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from collections.abc import Callable
@@ -51,12 +52,45 @@ def test_what_is_sent_again_under_its_id_is_applied_once(send: Run, jar_id: str,
     assert client.get(f"/v1/streams/jar/{jar_id}").json()["version"] == 1
 
 
+def test_a_stream_is_named_in_one_word_as_shardlog_stream_shows_it_or_in_two(send: Run, jar_id: str) -> None:
+    assert send(f"jar/{jar_id}", "add", '{"beans": 2}')[:2] == (0, '1 added {"beans": 2}\n')
+    assert send(f"jar/{jar_id}", "add")[:2] == (0, '2 added {"beans": 1}\n')
+    assert send("jar", jar_id, "add")[:2] == (0, '3 added {"beans": 1}\n')
+    assert send("--correlation", f"jar/{jar_id}", f"jar/{jar_id}", "add")[:2] == (0, '4 added {"beans": 1}\n')
+
+
+def test_a_payload_is_read_from_the_standard_input(send: Run, jar_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"beans": 3}'))
+    assert send(f"jar/{jar_id}", "add", "-")[:2] == (0, '1 added {"beans": 3}\n')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "Missing argument 'CATEGORY/ID COMMAND [PAYLOAD]'"),
+        (("jar",), "'jar' is no stream: write CATEGORY/ID"),
+        (("jar/a",), "Missing argument 'COMMAND'"),
+        (("jar", "a"), "Missing argument 'COMMAND'"),
+        (("jar/a", "add", "{}", "more"), "unexpected extra argument (more)"),
+        (("jar", "a", "add", "{}", "more"), "unexpected extra argument (more)"),
+    ],
+)
+def test_words_that_are_missing_or_too_many_are_a_usage_error(send: Run, arguments: tuple[str, ...], says: str) -> None:
+    code, _, err = send(*arguments)
+    assert code == 2
+    assert says in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("add", '{"beans": -1}'), "too_few: -1 beans cannot be added"),
         (("add", "--expected-version", "3"), "wrong_version: "),
         (("add", "{"), "invalid_command: "),
+        (
+            ("add", '{"beens": 1}'),
+            "invalid_command: jar/add: Object contains unknown field `beens`; did you mean 'beans'?",
+        ),
         (("add", "--occurred-at", "yesterday"), "invalid_command: the header shardlog-occurred-at"),
         (("a/b",), "not_found: "),
     ],

@@ -19,14 +19,15 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = []
     for _ in range(ATTEMPTS_MAX):
         port = draw.randrange(FIRST_PORT, LAST_PORT)
-        if port not in found and _is_free(port):
+        if port not in found and is_free(port):
             found.append(port)
             if len(found) == count:
                 return found
     raise OSError(f"{count} free ports were not found from {FIRST_PORT} to {LAST_PORT}: end what listens there")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens at this port of the loopback now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

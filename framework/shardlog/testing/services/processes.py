@@ -116,6 +116,19 @@ def kill_by_pid(pid: int, mark: str) -> bool:
     return True
 
 
+def is_process_of(pid: int, mark: str, folder: Path) -> bool:
+    """Whether a process of an earlier run still runs: its command line holds `mark`, and it works in this folder.
+
+    The folder keeps another service of the same kind, that got the number after a restart of the host, from being taken
+    for it. One that has ended and that nobody has waited for does not run.
+    """
+    process = Path(f"/proc/{pid}")
+    try:
+        return mark.encode() in (process / "cmdline").read_bytes() and (process / "cwd").resolve() == folder.resolve()
+    except OSError:
+        return False
+
+
 def _guard(pid: int) -> subprocess.Popen[bytes]:
     """A process that kills this one when its starter is gone, even if that was killed itself: its pipe closes then."""
     return subprocess.Popen(

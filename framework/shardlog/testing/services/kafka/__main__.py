@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
 from pathlib import Path
 
 from shardlog.errors import ShardlogError
-from shardlog.testing.services.kafka.cluster import KafkaCluster
-from shardlog.testing.services.kafka.options import BrokerOptions
-from shardlog.testing.services.processes import kill_by_pid
+from shardlog.testing.services.kafka.kept import Up, down, up
 
-STATE_NAME = "brokers.json"
+_SAID = """\
+Kafka at {bootstrap}: {did}
+
+In shardlog.toml, beside your code:
+
+[kafka]
+bootstrap_servers = "{bootstrap}"
+
+or, instead of that line, in the environment of every `shardlog` command:
+
+export SHARDLOG_KAFKA_BOOTSTRAP_SERVERS={bootstrap}
+
+`make test` and `make demo-kafka` take this broker, in place of one of their own, by
+
+export SHARDLOG_KAFKA={bootstrap}
+
+Next: `shardlog admin init`, where shardlog.toml is. After a crash, `make kafka-up` starts it again at the same address,
+with its data; `make kafka-down` ends it and deletes them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,36 +38,21 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     directory = given.directory.resolve()
     try:
-        if given.what == "up":
-            print(up(directory, given.brokers))
-        else:
-            print(f"{down(directory)} broker(s) ended, and {directory} is deleted")
+        print(_said(up(directory, given.brokers)) if given.what == "up" else _ended(directory, down(directory)))
     except ShardlogError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def up(directory: Path, brokers: int) -> str:
-    """Start brokers whose data and logs stand in this folder, in the place of those that run; returns host:port,..."""
-    options = BrokerOptions(brokers=brokers, is_for_throughput=True, heap_mb=1_000)
-    down(directory)
-    cluster = KafkaCluster(options, directory, is_detached=True)
-    cluster.start()
-    state = {"bootstrap": cluster.bootstrap, "pids": [broker.pid for broker in cluster.brokers]}
-    (directory / STATE_NAME).write_text(json.dumps(state))
-    return cluster.bootstrap
+def _said(what: Up) -> str:
+    return _SAID.format(bootstrap=what.bootstrap, did=what.did)
 
 
-def down(directory: Path) -> int:
-    """End the brokers of this folder and delete it; returns how many there were."""
-    state = directory / STATE_NAME
-    if not state.exists():
-        return 0
-    pids = json.loads(state.read_text())["pids"]
-    ended = sum(kill_by_pid(pid, "kafka.Kafka") for pid in pids)
-    shutil.rmtree(directory)
-    return ended
+def _ended(directory: Path, count: int | None) -> str:
+    if count is None:
+        return f"nothing stands in {directory}: there is nothing to end"
+    return f"{count} broker(s) ended, and {directory} is deleted"
 
 
 if __name__ == "__main__":

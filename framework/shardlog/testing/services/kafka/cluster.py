@@ -26,7 +26,7 @@ class KafkaCluster:
     """Brokers in a folder. Used as a context manager it serves inside of it, and nothing of it is left behind.
 
     directory: where data and logs stand, left as it is at the end; None takes a temporary folder, deleted at the end.
-    is_detached: whether the brokers outlive this process.
+    listeners: the ports of each broker, once it was started. is_detached: whether the brokers outlive this process.
     """
 
     user = "shardlog"
@@ -40,6 +40,7 @@ class KafkaCluster:
         self._is_detached = is_detached
         self.directory = Path(tempfile.mkdtemp(prefix="shardlog-kafka-")) if directory is None else directory.resolve()
         self.brokers: list[Broker] = []
+        self.listeners: list[Listeners] = []
 
     @property
     def bootstrap(self) -> str:
@@ -78,6 +79,22 @@ class KafkaCluster:
             except BaseException:
                 self._kill()
                 raise
+
+    def start_again(self, listeners: list[Listeners], nodes: list[int]) -> None:
+        """Start brokers that an earlier cluster left in this folder, with their data and at their ports.
+
+        listeners: of all brokers, as that cluster had them. nodes: those to start, from 1; the others are left alone.
+        Raises ServiceMissing and ServiceFailed.
+        """
+        self.listeners = listeners
+        self.brokers = [self._broker(node) for node in range(1, len(listeners) + 1)]
+        try:
+            for node in nodes:
+                self.brokers[node - 1].start()
+            self.wait_until_ready()
+        except BaseException:
+            self._kill()
+            raise
 
     def stop(self) -> None:
         """Kill what runs; a temporary folder is deleted."""
@@ -118,13 +135,16 @@ class KafkaCluster:
     def _new_brokers(self) -> list[Broker]:
         count = self.options.brokers
         ports = free_ports(PORTS * count)
-        listeners = [Listeners(*ports[PORTS * place : PORTS * (place + 1)]) for place in range(count)]
-        folders = [self.directory / f"broker-{node}" for node in range(1, count + 1)]
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        return [
-            Broker(node, folder, listeners, self.options, self._is_detached) for node, folder in enumerate(folders, 1)
-        ]
+        self.listeners = [Listeners(*ports[PORTS * place : PORTS * (place + 1)]) for place in range(count)]
+        for node in range(1, count + 1):
+            shutil.rmtree(self._folder(node), ignore_errors=True)
+        return [self._broker(node) for node in range(1, count + 1)]
+
+    def _broker(self, node: int) -> Broker:
+        return Broker(node, self._folder(node), self.listeners, self.options, self._is_detached)
+
+    def _folder(self, node: int) -> Path:
+        return self.directory / f"broker-{node}"
 
     def _kill(self) -> None:
         for broker in self.brokers:
