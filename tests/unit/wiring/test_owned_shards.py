@@ -56,7 +56,7 @@ class Process:
 
     def look(self) -> None:
         self.assignments.refresh()
-        self.shards.settle(0.0)
+        self.shards.settle(SystemWorld().monotonic_ms())
         self.shards.tell_failures()
 
     def looks_until(self, is_so: Callable[[], bool]) -> None:

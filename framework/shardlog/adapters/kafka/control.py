@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class KafkaControl(Control):
         self._values: dict[str, bytes] = {}
         self._position = 0
         self._producer: Producer | None = None
+        self._end_at = math.inf
         self._is_closed = False
         self._is_assigned = False
         noting = {"error_cb": self._faults.note}
@@ -36,7 +38,7 @@ class KafkaControl(Control):
             self._consumer = Consumer(consumer_config(settings) | noting)
             # another client: on the reader's connection a question waits behind the fetch that waits for news
             self._asker = Consumer(consumer_config(settings) | noting)
-        self._asking = Bounds(self._asker, self._topic, settings, self._faults)
+        self._asking = Bounds(self._asker, self._topic, settings, self._faults, end_at=lambda: self._end_at)
 
     def read(self) -> Mapping[str, bytes]:
         with self._lock, kafka_errors(self._settings, f"reading topic {self._topic}", self._faults):
@@ -50,7 +52,7 @@ class KafkaControl(Control):
                 message = self._consumer.poll(POLL_SECONDS)
                 if message is not None:
                     self._take(message)
-                elif time.monotonic() > give_up:
+                elif time.monotonic() > min(give_up, self._end_at):
                     raise our_error(self._silence(), self._settings, f"reading topic {self._topic}", self._faults)
             return dict(self._values)
 
@@ -68,12 +70,20 @@ class KafkaControl(Control):
                 self._topic, value, key, partition=0, on_delivery=lambda error, _message: reports.append(error)
             )
             give_up = time.monotonic() + self._settings.request_timeout_ms / 1000
-            while not reports and self._faults.refusal is None and time.monotonic() < give_up:
+            while not reports and self._faults.refusal is None and time.monotonic() < min(give_up, self._end_at):
                 producer.poll(POLL_SECONDS)
             error = reports[0] if reports else self._silence()
             if error is not None:
                 self._drop(producer)
                 raise self._write_failed(error, doing)
+            self._faults.succeeded()
+
+    def end_at(self, monotonic_s: float) -> None:
+        """Let no reading or writing, that under way too, wait beyond this time for a broker that does not answer.
+
+        From any thread, and from a signal's handler.
+        """
+        self._end_at = monotonic_s
 
     def close(self) -> None:
         with self._lock:

@@ -131,7 +131,9 @@ class KafkaTopics:
 
         with kafka_errors(self._settings, f"describing topic {name}", self._faults):
             asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._timeout_s)
-            return str(asked[name].result(self._timeout_s + ANSWER_SECONDS).topic_id)
+            found = str(asked[name].result(self._timeout_s + ANSWER_SECONDS).topic_id)
+            self._faults.succeeded()
+            return found
 
     # -- questions -----------------------------------------------------------------------------------------------------
     def _metadata(self) -> ClusterMetadata:
