@@ -1,7 +1,11 @@
-"""Control records in the compacted topic `NAME.control`, which has one partition."""
+"""Control records in the compacted topic `NAME.control`, which has one partition.
+
+Of each key the newest counts, and of meta records of two journals, which two operators made at once, the first one.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -14,13 +18,19 @@ from shardlog.adapters.kafka.clients import consumer_config, producer_config
 from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import JournalError, ShardlogError
+from shardlog.journal.control import META_KEY, settled_meta
 from shardlog.ports.control import Control
 
+log = logging.getLogger("shardlog.kafka")
 POLL_SECONDS = 0.1
 
 
 class KafkaControl(Control):
-    """The topic must be there. A reading goes on where the last one ended, so that a repeated one is cheap."""
+    """The topic must be there. A reading goes on where the last one ended, so that a repeated one is cheap.
+
+    is_overwritten: after a reading, whether the newest meta record is not the one that counts. Once the topic is
+    compacted the one that counts would be gone: write it again.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -28,6 +38,7 @@ class KafkaControl(Control):
         self._faults = Faults()
         self._lock = threading.Lock()
         self._values: dict[str, bytes] = {}
+        self.is_overwritten = False
         self._position = 0
         self._producer: Producer | None = None
         self._end_at = math.inf
@@ -114,9 +125,21 @@ class KafkaControl(Control):
         if value is None:
             self._values.pop(name, None)
         else:
-            self._values[name] = value
+            known = self._values.get(name) if name == META_KEY else None
+            counts = self._values[name] = value if known is None else settled_meta(known, value)
+            if known is not None:
+                self._tell_overwritten(counts != value)
         assert offset is not None
         self._position = offset + 1
+
+    def _tell_overwritten(self, is_overwritten: bool) -> None:
+        if is_overwritten and not self.is_overwritten:
+            log.warning(
+                "topic %s: a meta record stands behind that of the journal, and is passed over: two `shardlog admin "
+                "init` ran at once. Run it again, alone: it writes the record that counts once more",
+                self._topic,
+            )
+        self.is_overwritten = is_overwritten
 
     def _drop(self, producer: Producer) -> None:
         """Free it in the background: with brokers gone it may take its time."""
