@@ -242,4 +242,3 @@ class Executor:
 
 
 _SETTLED = frozenset({Mode.SERVING, Mode.STOPPED})
-

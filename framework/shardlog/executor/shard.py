@@ -79,10 +79,11 @@ class Claimant(NamedTuple):
 class ShardExecutor:
     """One shard of the journal. `step` is called by one thread at a time; `submit` and reports come from any.
 
-    owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. has_served: whether
-    it ever held one. error: what stopped it, where it did not stop by itself. unsettled: once it has stopped, how many
-    commands it had taken whose outcome it did not learn. is_assigned: whether this owner should have the shard, as it was looked
-    at since a time of the world's monotonic clock, in milliseconds; None where nobody has looked since.
+    owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. has_served:
+    whether it ever held one. error: what stopped it, where it did not stop by itself. unsettled: once it has stopped,
+    how many commands it had taken whose outcome it did not learn. is_assigned: whether this owner should have the
+    shard, as it was looked at since a time of the world's monotonic clock, in milliseconds; None where nobody has
+    looked since.
     """
 
     def __init__(

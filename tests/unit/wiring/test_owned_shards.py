@@ -79,7 +79,6 @@ class Process:
             assert time.monotonic() < give_up, (self.shards.owned, self.shards.failed)
             time.sleep(0.005)
 
-
     def waits_until(self, is_so: Callable[[], bool]) -> None:
         """Wait for it, without a look."""
         give_up = time.monotonic() + SECONDS

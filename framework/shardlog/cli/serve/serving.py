@@ -55,7 +55,7 @@ def say_serving(role: str, **where: object) -> None:
 
 def say_ended(role: str) -> None:
     """The last line, for people, of a role that takes nothing from anybody: it derives from the journal."""
-    click.echo(f"shardlog serve {role}: ended; what it has not done yet stands in the journal for its next start", err=True)
+    click.echo(f"shardlog serve {role}: ended; what it has not done stands in the journal for its next start", err=True)
 
 
 def say_drained(role: str, unsettled: Mapping[int, int]) -> int:
