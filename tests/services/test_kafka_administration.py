@@ -173,7 +173,7 @@ def test_tools_read_the_journal_where_it_is(tmp_path: Path, kafka: str, journal_
     assert "the chain holds" in verified.out
 
 
-@pytest.mark.parametrize("arguments", [["snapshot"], ["rebuild", "balances"], ["dead-letters"], ["dev"]])
+@pytest.mark.parametrize("arguments", [["snapshot"], ["dev"]])
 def test_commands_of_a_directory_are_refused(
     tmp_path: Path, kafka: str, journal_name: str, arguments: list[str]
 ) -> None:
