@@ -90,7 +90,7 @@ def test_an_evolve_that_leads_elsewhere_is_not_served(place: Place) -> None:
 
 def test_an_evolve_that_refuses_what_was_written_is_not_served(place: Place) -> None:
     claims = place.claims(0)
-    changed(place, "count=1 // (state.count - 5)")
+    changed(place, f"{BEFORE} + 0 // (5 - state.count)")
     refused = place.run("serve", "executor", "--ordinal", "0")
     assert refused.code == DIFFERS, refused.err
     assert "item/lamp version 6 cannot be replayed: ZeroDivisionError" in refused.err
