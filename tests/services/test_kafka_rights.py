@@ -101,6 +101,17 @@ def test_the_rights_of_the_page_are_enough(
     assert is_refused(guarded, anybody.settings.kafka.sends_topic) is (principal != "relay")
 
 
+def test_who_may_not_make_topics_is_told_the_command_for_whoever_may(
+    tmp_path: Path, guarded: KafkaCluster, journal_name: str
+) -> None:
+    place = Place(tmp_path, guarded.secured_bootstrap, journal_name, kafka=secured_settings(guarded))
+    refused = place.run("admin", "init")
+    assert refused.code == 78, refused.err
+    assert "give it the right" in refused.err
+    assert f"kafka-topics.sh --bootstrap-server {guarded.secured_bootstrap} --create" in refused.err
+    assert f"--topic {place.settings.kafka.control_topic} --partitions 1 --config cleanup.policy=compact" in refused.err
+
+
 def test_a_right_that_is_taken_away_for_a_while_stops_no_shard_that_served(
     tmp_path: Path, guarded: KafkaCluster, journal_name: str
 ) -> None:

@@ -93,7 +93,8 @@ def test_an_evolve_that_refuses_what_was_written_is_not_served(place: Place) -> 
     changed(place, f"{BEFORE} + 0 // (5 - state.count)")
     refused = place.run("serve", "executor", "--ordinal", "0")
     assert refused.code == DIFFERS, refused.err
-    assert "item/lamp version 6 cannot be replayed: ZeroDivisionError" in refused.err
+    assert "item/lamp version 6 cannot be replayed: " in refused.err
+    assert "by zero" in refused.err
     assert place.claims(0) == claims
     changed(place, BEFORE)
     with place.serving("executor", "--ordinal", "0") as again:

@@ -324,6 +324,30 @@ def test_a_shard_that_waits_for_its_broker_holds_no_other_up() -> None:
         executor.stop()
 
 
+def test_an_end_does_not_wait_for_an_input_that_waits_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waits(HandInput):
+        is_waiting, may_go_on = threading.Event(), threading.Event()
+
+        def read(self, shard: int, start: int, limit: int) -> list[tuple[int, bytes]]:
+            self.is_waiting.set()
+            self.may_go_on.wait(WAIT)
+            return [(0, value(f"{KEYS[shard]}:1", Deposit(amount=1)))]
+
+    monkeypatch.setattr(runner, "END_SECONDS", 0.1)
+    source, journal = Waits(), MemoryJournal(SHARDS)
+    executor = Executor({n: shard_executor(journal, n, (source,)) for n in range(SHARDS)})
+    executor.start(WAIT)
+    assert source.is_waiting.wait(WAIT)
+    ending = threading.Thread(target=executor.drain, args=(0.1,))
+    ending.start()
+    ending.join(WAIT / 2)
+    assert not ending.is_alive()
+    claims = [journal.offsets(n) for n in range(SHARDS)]
+    source.may_go_on.set()
+    wait_until(lambda: executor.has_ended, threading.Event())
+    assert [journal.offsets(n) for n in range(SHARDS)] == claims, "what it comes upon afterwards is not appended"
+
+
 def test_a_drain_does_not_wait_for_a_broker_beyond_its_deadline() -> None:
     journal = Unanswering()
     executor = Executor({n: shard_executor(journal, n) for n in range(SHARDS)}, recovers_beside=True)
