@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from shardlog.errors import JournalError
+from shardlog.executor import runner
 from shardlog.testing.services.kafka import KafkaCluster
 from shardlog.testing.services.kafka.certificates import AUTHORITY_NAME, BROKER_NAME, write_certificates
-from tests.services.kafka_roles import Load, Place, Role, eventually
+from shardlog.wiring.kafka.executor import ExecutorProcess
+from shardlog.wiring.loading import load_application
+from tests.services.kafka_roles import WITHIN_SECONDS, Load, Place, Role, eventually
 
 UNFINISHED, CONFIGURATION = 74, 78
 SHARDS = 2
@@ -72,6 +77,32 @@ def test_a_certificate_that_was_wrong_for_a_while_stops_no_shard_that_served_and
             assert sum("cannot be read" in line for line in said) == SHARDS, "it is said once"
             assert sum("can be read again" in line for line in said) == SHARDS
         assert executor.terminate() == 0, executor.log
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_whose_build_thread_has_ended_ends_too(
+    tmp_path: Path, kafka: str, journal_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("a fault that nobody expected")
+
+    monkeypatch.setattr(runner, "tune_for_serving", broken)
+    place = Place(tmp_path, kafka, journal_name, shards=SHARDS).init()
+    process = ExecutorProcess(place.settings, load_application(place.settings.application), 0)
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            process.run(lambda _serving: None)
+        except JournalError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(WITHIN_SECONDS)
+    process.stop()
+    assert not thread.is_alive()
+    assert "the build thread has ended" in str(ended[0])
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ class Executor:
                 moved |= step_or_stop(shard)
             if self._recovery is not None:
                 shards = self._hand_over(shards, self._recovery)
-            if not is_tuned and all(shard.mode in _SETTLED for shard in shards):
+            if not is_tuned and not self._away and all(shard.mode in _SETTLED for shard in shards):
                 tune_for_serving()
                 is_tuned = True
                 self._served.set()

@@ -13,6 +13,7 @@ from shardlog.adapters.filesystem.objects import FilesystemObjects
 from shardlog.adapters.kafka.command_form import ReadAvro
 from shardlog.adapters.kafka.commands import KafkaInput
 from shardlog.adapters.kafka.control import KafkaControl
+from shardlog.errors import JournalError
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.requests import Waiting
@@ -104,8 +105,8 @@ class ExecutorProcess:
     def run(self, announce: Callable[[Serving], None]) -> None:
         """Serve until `stop`. announce: called each time that the shards served here are others than before.
 
-        Raises ConfigurationError and JournalMismatch, and what stopped the first of its shards once all of them have
-        stopped by an error that needs somebody.
+        Raises ConfigurationError and JournalMismatch, what stopped the first of its shards once all of them have
+        stopped by an error that needs somebody, and JournalError where the build thread has ended.
         """
         with ExitStack() as closing:
             try:
@@ -197,6 +198,9 @@ class ExecutorProcess:
                 last = serving
             if failed and failed.keys() == mine:
                 raise next(iter(failed.values()))
+            if self.executor is not None and self.executor.has_ended:
+                self.executor.raise_error()
+                raise JournalError("the build thread has ended, and the log says why: restart this executor")
             self._stop.wait(min(TICK_SECONDS, self._settings.ownership.poll_ms / 1000))
 
     def _shard(
