@@ -24,8 +24,8 @@ LOOK_SECONDS = 0.1
 IDLE_SECONDS = 0.02
 """How long the thread sleeps at most; submits and reports wake it at once, inputs and deadlines are looked at
 then."""
-RECOVERIES_MAX = 4
-"""How many shards read again at once what was appended while they did not serve; each holds one broker's answer."""
+RECOVERIES_MAX = 64
+"""How many shards wait at once for the log: to read what was appended while they did not serve, or to see a claim."""
 END_SECONDS = 2.0
 """How long the step under way may take once all is to end."""
 

@@ -36,7 +36,7 @@ class _Attempts(NamedTuple):
 class OwnedShards:
     """Used from one thread. make: a shard that has read nothing yet.
 
-    A shard recovers in a thread of its own, one after another, until it serves; so those that are served go on
+    A shard recovers in a thread of its own, one after another, up to its claim; so those that are served go on
     meanwhile. snapshots: whether one is made before a shard is left, while it is served on; it is waited for no longer
     than leave_within_ms.
     """
@@ -60,7 +60,7 @@ class OwnedShards:
         self._attempts: dict[int, _Attempts] = {}
         self._told: set[ShardExecutor] = set()
         self._has_served = False
-        self._recovery = RecoveryThreads("shardlog-recovery", 1, self._recovered)
+        self._recovery = RecoveryThreads("shardlog-recovery", 1, self._recovered, sees_claim=False)
 
     # -- what is so now ------------------------------------------------------------------------------------------------
     @property
@@ -182,7 +182,7 @@ class OwnedShards:
         self._begin(number)
 
     def _recovered(self, shard: ShardExecutor) -> None:
-        """The build thread takes it from here."""
+        """The executor takes it from here."""
         self._executor.add(shard)
         if self._executor.has_ended:
             shard.fail_for_good(JournalError(f"shard {shard.number}: the build thread has ended; the log says why"))
