@@ -77,6 +77,7 @@ class KafkaControl(Control):
                     producer_config(self._settings) | {"enable.idempotence": False, "error_cb": self._faults.note}
                 )  # what lands twice is compacted away, and a number for idempotence may take half a second
             producer = self._producer
+            self._faults.succeeded()  # what was refused before is asked anew, and said again if it still is
             producer.produce(
                 self._topic, value, key, partition=0, on_delivery=lambda error, _message: reports.append(error)
             )
