@@ -85,6 +85,14 @@ class ConfigurationError(ShardlogError):
     """A setting, or a setting and what is stored, do not fit; whoever deploys must act."""
 
 
+class JournalRefused(ConfigurationError):
+    """The log's brokers, or the client, refuse: credentials, TLS, a right, a topic that is not there.
+
+    At a start whoever deploys must act. In a process that has served it may pass: certificates and rights change, and
+    brokers that have just begun may not know yet what they will.
+    """
+
+
 class InputChanged(ConfigurationError):
     """An input that the shard knows came under another incarnation, so its offsets mean other records."""
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from domain.banking import banking as banking_domain
+from domain.flights import flights as flights_domain
+from shardlog import Application, Domain
+from shardlog.adapters.kafka.control import KafkaControl
+from shardlog.adapters.kafka.topics import KafkaTopics
+from shardlog.journal.control import META_KEY, decode_meta, encode_meta
+from shardlog.wiring.kafka import administration
+from shardlog.wiring.kafka.administration import Made
+from shardlog.wiring.kafka.topics import all_topics
 from tests.services.kafka_roles import SHARDS, Load, Place, eventually
 
 CONFIGURATION = 78
@@ -32,6 +45,69 @@ def test_a_journal_is_made_once_and_grows_by_what_an_application_brings(
     assert set(made["categories"]) < set(grown["categories"])
     added = set(grown["categories"]) - set(made["categories"])
     assert set(grown["topics"]) == {f"{journal_name}.events.{category}" for category in added}
+
+
+def test_journals_that_are_made_at_once_are_one_journal_for_everybody(
+    tmp_path: Path, kafka: str, journal_name: str
+) -> None:
+    banking, both = [banking_domain], [banking_domain, flights_domain]
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        place = Place(folder, kafka, f"{journal_name}-{number}", shards=1)
+        # the topics are there, so that nothing but the record is left to be done at once
+        KafkaTopics(place.settings.kafka).create(all_topics(place.settings, 1, Application(both).aggregates))
+        at_once = threading.Barrier(2)
+
+        def make(domains: list[Domain], place: Place = place, at_once: threading.Barrier = at_once) -> Made:
+            at_once.wait()
+            return administration.init(place.settings, Application(domains))
+
+        with ThreadPoolExecutor(2) as pool:
+            made = list(pool.map(make, (banking, both)))
+        meta = place.view().known_meta
+        assert {one.journal for one in made} == {meta.journal}
+        assert set(meta.categories) == set(Application(both).aggregates)
+        written = [decode_meta(value) for value in meta_records(place)]
+        assert written[0].journal == meta.journal, "the first one counts"
+        assert written[-1].journal == meta.journal, "and stays when the topic is compacted"
+        assert set(written[-1].categories) == set(meta.categories)
+
+
+def test_a_record_of_another_journal_behind_the_first_is_passed_over_and_mended_by_init(
+    tmp_path: Path, kafka: str, journal_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = Place(tmp_path, kafka, journal_name, shards=1).init()
+    meta = place.view().known_meta
+    other = msgspec.structs.replace(meta, journal="018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f")
+    control = KafkaControl(place.settings.kafka)
+    control.write(META_KEY, encode_meta(other))
+    control.close()
+    assert place.view().known_meta == meta
+    assert "a meta record stands behind that of the journal" in caplog.text
+    assert decode_meta(meta_records(place)[-1]) == other
+    place.init()
+    assert decode_meta(meta_records(place)[-1]) == meta
+
+
+def meta_records(place: Place) -> list[bytes]:
+    """Every meta record that was ever written, in the topic's order."""
+    topic = place.settings.kafka.control_topic
+    consumer = Consumer({"bootstrap.servers": place.settings.kafka.bootstrap_servers, "group.id": "looking"})
+    try:
+        end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1]
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        found: list[bytes] = []
+        position = 0
+        while position < end:
+            message = consumer.poll(10)
+            assert message is not None and message.error() is None
+            position = message.offset() + 1
+            if message.key() == META_KEY.encode():
+                found.append(message.value())
+        return found
+    finally:
+        consumer.close()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +173,7 @@ def test_tools_read_the_journal_where_it_is(tmp_path: Path, kafka: str, journal_
     assert "the chain holds" in verified.out
 
 
-@pytest.mark.parametrize("arguments", [["snapshot"], ["rebuild", "balances"], ["dead-letters"], ["dev"]])
+@pytest.mark.parametrize("arguments", [["snapshot"], ["dev"]])
 def test_commands_of_a_directory_are_refused(
     tmp_path: Path, kafka: str, journal_name: str, arguments: list[str]
 ) -> None:

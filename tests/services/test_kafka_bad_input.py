@@ -206,12 +206,16 @@ def test_records_that_are_gone_are_named_and_given_up_by_name_only(place: Place,
         eventually(lambda: len(place.executed()) == 12, "the other shard's are not executed")
         assert set(lost).isdisjoint(place.executed())
         (remedy,) = set(re.findall(r"shardlog (admin accept-input \S+ --gap \d+ \d+)", executor.log))
-    assert remedy.endswith("--gap 0 9")
-    accepted = place.run(*shlex.split(remedy), "--json")
-    assert accepted.code == 0, accepted.err
-    assert accepted.json["gaps"] == [[0, 9]]
+        assert remedy.endswith("--gap 0 9")
+        accepted = place.run(*shlex.split(remedy), "--json")
+        assert accepted.code == 0, accepted.err
+        assert accepted.json["gaps"] == [[0, 9]]
+        eventually(lambda: set(lost[8:]) <= place.executed().keys(), "the shard does not look again by itself")
+        executor.logs("the gap from 1 was accepted")
+        assert executor.terminate() == 0
     with place.serving("executor", "--ordinal", "0"):
-        eventually(lambda: set(lost[8:]) <= place.executed().keys(), "what is left is not executed")
+        after = load.deposit(4)
+        eventually(lambda: set(after) <= place.executed().keys(), "the gap does not stay accepted")
     executed = place.executed()
     assert set(executed) == set(load.sent) - set(lost[:8])
     assert set(executed.values()) == {1}

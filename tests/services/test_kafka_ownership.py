@@ -140,6 +140,24 @@ def test_assigning_is_refused_where_it_means_nothing(place: Place) -> None:
         "shard": 1,
         "version": 1,
         "owner": "executor-0",
+        "executor": None,
     }
     assert place.run("admin", "assign", "1", "0", "--json").json["version"] == 1, "nothing has changed"
     assert place.run("admin", "assign", "1", "1", "--json").json["version"] == 2
+
+
+def test_assigning_to_an_executor_that_does_not_run_says_that_nobody_serves_the_shard(place: Place) -> None:
+    never = place.run("admin", "assign", "3", "1")
+    assert never.code == 0
+    assert "executor-1 was never started for this journal: shard 3 is served by nobody until it runs" in never.err
+    assert "shardlog serve executor --ordinal 1" in never.err
+    with place.serving("executor", "--ordinal", "1") as executor:
+        executor.serves(1, 3)
+        eventually(lambda: "executor-1" in place.view().executors, "it does not say that it has started")
+        running = place.run("admin", "assign", "2", "1")
+        assert (running.code, running.err) == (0, "")
+        executor.serves(1, 2, 3)
+        assert executor.terminate() == 0
+    ended = place.run("admin", "assign", "0", "1")
+    assert "executor-1 has ended, at 20" in ended.err
+    assert place.run("admin", "assign", "0", "1", "--json").json["executor"]["state"] == "ended"

@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -80,17 +81,10 @@ def test_the_rights_of_the_page_are_enough(
     tmp_path: Path, guarded: KafkaCluster, journal_name: str, principal: str, arguments: list[str]
 ) -> None:
     admin = AdminClient({"bootstrap.servers": guarded.bootstrap})
-    secured = f"""
-security_protocol = "SASL_SSL"
-sasl_mechanism = "SCRAM-SHA-256"
-sasl_user = "{guarded.user}"
-sasl_password = "{guarded.password}"
-ca_path = "{guarded.authority_path}"
-"""
     (tmp_path / "open").mkdir()
     (tmp_path / "secured").mkdir()
     anybody = Place(tmp_path / "open", guarded.bootstrap, journal_name).init()
-    place = Place(tmp_path / "secured", guarded.secured_bootstrap, journal_name, kafka=secured)
+    place = Place(tmp_path / "secured", guarded.secured_bootstrap, journal_name, kafka=secured_settings(guarded))
     refused = place.run("serve", *arguments)
     assert refused.code == 78, refused.err
     for done in admin.create_acls(rights(principal, journal_name, guarded.user)).values():
@@ -105,6 +99,65 @@ ca_path = "{guarded.authority_path}"
         for word in ("AUTHORIZATION", "give it the right"):
             assert word not in role.log
     assert is_refused(guarded, anybody.settings.kafka.sends_topic) is (principal != "relay")
+
+
+def test_who_may_not_make_topics_is_told_the_command_for_whoever_may(
+    tmp_path: Path, guarded: KafkaCluster, journal_name: str
+) -> None:
+    place = Place(tmp_path, guarded.secured_bootstrap, journal_name, kafka=secured_settings(guarded))
+    refused = place.run("admin", "init")
+    assert refused.code == 78, refused.err
+    assert "give it the right" in refused.err
+    assert f"kafka-topics.sh --bootstrap-server {guarded.secured_bootstrap} --create" in refused.err
+    assert f"--topic {place.settings.kafka.control_topic} --partitions 1 --config cleanup.policy=compact" in refused.err
+
+
+def test_a_right_that_is_taken_away_for_a_while_stops_no_shard_that_served(
+    tmp_path: Path, guarded: KafkaCluster, journal_name: str
+) -> None:
+    admin = AdminClient({"bootstrap.servers": guarded.bootstrap})
+    (tmp_path / "open").mkdir()
+    (tmp_path / "secured").mkdir()
+    anybody = Place(tmp_path / "open", guarded.bootstrap, journal_name).init()
+    place = Place(tmp_path / "secured", guarded.secured_bootstrap, journal_name, kafka=secured_settings(guarded))
+    given = rights("executor", journal_name, guarded.user)
+    of_the_journal = [one for one in given if one.name == place.settings.kafka.journal_topic]
+    for done in admin.create_acls(given).values():
+        done.result()
+    load = Load(anybody)
+    with place.serving("executor", "--ordinal", "0") as executor:
+        executor.serves(*range(SHARDS))
+        for done in admin.delete_acls([binding_filter(one) for one in of_the_journal]).values():
+            done.result()
+        load.deposit(40)
+        executor.wait_until(lambda: executor.lines[-1]["waiting"] == list(range(SHARDS)), "it does not say so")
+        assert executor.lines[-1]["failed"] == []
+        executor.logs("the user may not use this topic: give it the right")
+        for done in admin.create_acls(of_the_journal).values():
+            done.result()
+        executor.serves(*range(SHARDS))
+        eventually(lambda: load.is_executed_once(anybody), "not all is executed")
+        said = [line.partition("] ")[2] for line in executor.log.splitlines() if "pending frames" in line]
+        assert len(said) == len(set(said)), "each reason is said once"
+        assert executor.terminate() == 0, executor.log
+
+
+def binding_filter(binding: AclBinding) -> AclBindingFilter:
+    b = binding
+    return AclBindingFilter(
+        b.restype, b.name, b.resource_pattern_type, b.principal, b.host, b.operation, b.permission_type
+    )
+
+
+def secured_settings(cluster: KafkaCluster) -> str:
+    """Lines of [kafka] for the secured listener."""
+    return f"""
+security_protocol = "SASL_SSL"
+sasl_mechanism = "SCRAM-SHA-256"
+sasl_user = "{cluster.user}"
+sasl_password = "{cluster.password}"
+ca_path = "{cluster.authority_path}"
+"""
 
 
 def is_refused(cluster: KafkaCluster, topic: str) -> bool:

@@ -26,6 +26,7 @@ from shardlog.avro.compatibility import mismatches
 from shardlog.avro.framing import unframed
 from shardlog.avro.messages import MessageAvro, application_messages
 from shardlog.avro.wire import AvroWire, subject
+from shardlog.cli.exit_codes import ExitCode
 from shardlog.errors import PayloadUnreadable, RegistryFailed, RegistryUnavailable, SchemaRefused, SchemaUnknown
 from shardlog.ports.schema_registry import SchemaRegistry
 from shardlog.testing.contracts.schema_registry import SchemaRegistryContract
@@ -33,6 +34,7 @@ from shardlog.testing.services.registry.fetching import ServiceMissing
 from shardlog.testing.services.registry.process import running_registry
 from shardlog.wiring.schemas import open_registry
 from shardlog.wiring.settings import SchemaSettings
+from tests.services.command_line import shardlog
 from tests.unit.avro.test_evolution import DEFAULTS, REFUSED, SAME, Lit, event
 from tests.unit.avro.zoo import MESSAGES
 
@@ -218,3 +220,88 @@ def test_tls_is_trusted_by_the_file_that_the_settings_name_and_by_no_other(
         thread.join(10)
         for registry in (strange, trusted):
             registry.close()
+
+
+LAMPS = """
+from shardlog import Aggregate, Command, Domain, Event, State, replace
+
+class Lamp(State):
+    watts: int = 0
+
+class Light(Command):
+    watts: int
+
+class Lit(Event):
+    watts: int
+
+lamp = Aggregate("lamp", initial=Lamp())
+
+@lamp.decides
+def light(state: Lamp, command: Light) -> Lit:
+    return Lit(watts=command.watts)
+
+@lamp.evolves
+def lit(state: Lamp, event: Lit) -> Lamp:
+    return replace(state, watts=event.watts)
+
+home = Domain("home", aggregates=[lamp])
+"""
+
+
+def lamps(folder: Path, url: str, journal: str) -> None:
+    """A repository with two messages, and this registry."""
+    (folder / "lamps.py").write_text(LAMPS)
+    (folder / "shardlog.toml").write_text(
+        f'[application]\ndomains = ["lamps:home"]\n[schemas]\nregistry_url = "{url}"\n[kafka]\njournal = "{journal}"\n'
+    )
+
+
+def test_every_schema_is_registered_by_a_command_before_anything_is_written(
+    url: str, registry: SchemaRegistry, tmp_path: Path
+) -> None:
+    journal = f"j-{uuid4().hex[:8]}"
+    lamps(tmp_path, url, journal)
+    event, command = f"{journal}.events.lamp-lamp.events.LitV1", f"{journal}.commands-lamp.commands.LightV1"
+    stale = shardlog(tmp_path, "schema", "register")
+    assert stale.code == ExitCode.FAILED
+    assert "run `shardlog schema export` first; nothing was registered" in stale.out
+    assert shardlog(tmp_path, "schema", "export").code == 0
+    planned = shardlog(tmp_path, "schema", "register", "--dry-run", "--json")
+    assert planned.code == 0, planned.err
+    assert {row["subject"]: (row["state"], row["id"]) for row in planned.json} == {
+        event: ("new", None),
+        command: ("new", None),
+    }
+    text = (tmp_path / "schemas" / "avro" / "lamp" / "events" / "Lit.v1.avsc").read_text()
+    assert registry.find(event, text) is None, "a dry run registers nothing"
+    done = shardlog(tmp_path, "schema", "register")
+    assert done.code == 0, done.err
+    id = registry.find(event, text)
+    assert f"{event}: registered, id {id}\n" in done.out
+    assert done.out.endswith("2 schemas, 2 registered now\n")
+    again = shardlog(tmp_path, "schema", "register", "--json").json
+    assert {row["subject"]: row["state"] for row in again} == {event: "known", command: "known"}
+    assert next(row["id"] for row in again if row["subject"] == event) == id
+
+
+def test_where_the_registry_refuses_a_schema_none_is_registered(
+    url: str, registry: SchemaRegistry, tmp_path: Path
+) -> None:
+    journal = f"j-{uuid4().hex[:8]}"
+    lamps(tmp_path, url, journal)
+    assert shardlog(tmp_path, "schema", "export").code == 0
+    folder = tmp_path / "schemas" / "avro" / "lamp"
+    event, command = f"{journal}.events.lamp-lamp.events.LitV1", f"{journal}.commands-lamp.commands.LightV1"
+    registry.register(event, (folder / "events" / "Lit.v1.avsc").read_text().replace('"long"', '"string"'))
+    refused = shardlog(tmp_path, "schema", "register")
+    assert refused.code == ExitCode.REFUSED, refused.err
+    assert f"{event}: refused: " in refused.out
+    assert registry.find(command, (folder / "commands" / "Light.v1.avsc").read_text()) is None
+
+
+def test_without_a_registry_there_is_nothing_to_register(tmp_path: Path) -> None:
+    lamps(tmp_path, "", "home")
+    assert shardlog(tmp_path, "schema", "export").code == 0
+    said = shardlog(tmp_path, "schema", "register")
+    assert said.code == ExitCode.CONFIGURATION
+    assert "registry_url is empty" in said.err

@@ -12,8 +12,12 @@ from shardlog.cli.options import json_option, load, settings_option
 from shardlog.cli.printing import count, instant, say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shardlog.adapters.kafka.settings import KafkaSettings
     from shardlog.ports.relay import CommandDeadLetter
-    from shardlog.wiring.command_letters import CommandLetters
+
+ORIGINAL_BYTES_SHOWN = 200
 
 
 @click.command("dead-letters")
@@ -26,16 +30,24 @@ def command(shows_all: bool, retried: str | None, rejected: str | None, settings
     """Show the dead letters of commands that are open, or mark one as resolved; a server may run meanwhile.
 
     A dead letter is resolved once: a second mark is refused, with exit code 2. Marking sends nothing, and changes
-    nothing but the letter. With --json a letter is a line.
+    nothing but the letter. With --json a letter is a line. Of a journal on Kafka it shows all that stand in the topic
+    of dead letters; they cannot be marked there.
     """
     from shardlog.errors import CheckpointMoved
     from shardlog.wiring.command_letters import open_command_letters
-    from shardlog.wiring.settings import refuse_kafka
 
     if sum((shows_all, retried is not None, rejected is not None)) > 1:
         raise click.UsageError("--all, --retried and --rejected exclude each other: take one of them")
     loaded = load(settings)
-    refuse_kafka(loaded.settings, "shardlog dead-letters reads")
+    if loaded.settings.kafka.bootstrap_servers:
+        if retried is not None or rejected is not None:
+            raise click.UsageError(
+                f"the journal is on Kafka, and its dead letters are records of topic "
+                f"{loaded.settings.kafka.dead_letters_topic}, which cannot be marked: keep elsewhere what you have "
+                "dealt with, by token; a token as command id applies a command once"
+            )
+        _show_published(loaded.settings.kafka, as_json)
+        return
     with open_command_letters(loaded.settings.directory) as letters:
         try:
             if retried is not None:
@@ -43,7 +55,7 @@ def command(shows_all: bool, retried: str | None, rejected: str | None, settings
             elif rejected is not None:
                 letters.resolve(rejected, "rejected")
             else:
-                _show(letters, shows_all, as_json)
+                _show(letters.all(), shows_all, as_json)
                 return
         except CheckpointMoved as error:
             raise click.UsageError(str(error)) from error
@@ -54,9 +66,15 @@ def command(shows_all: bool, retried: str | None, rejected: str | None, settings
         click.echo(f"{done['token']}: {done['state']}")
 
 
-def _show(letters: CommandLetters, shows_all: bool, as_json: bool) -> None:
+def _show_published(settings: KafkaSettings, as_json: bool) -> None:
+    from shardlog.wiring.kafka.letters import published_letters
+
+    _show(published_letters(settings), True, as_json)
+
+
+def _show(letters: Iterable[CommandDeadLetter], shows_all: bool, as_json: bool) -> None:
     shown = 0
-    for letter in letters.all():
+    for letter in letters:
         if not shows_all and letter.state != "open":
             continue
         shown += 1
@@ -85,6 +103,14 @@ def _say(letter: CommandDeadLetter) -> None:
     if what:
         click.echo(f"    {what}")
     click.echo(f"    {letter.code}: {letter.message}")
+    if letter.original is not None:
+        click.echo(f"    original {_shown(letter.original)}")
     origin = f"sent by {letter.manager}" if letter.manager else f"from {letter.input} offset {letter.input_offset}"
     process = f", process {letter.correlation}" if letter.correlation else ""
     click.echo(f"    {origin}{process}, at {instant(letter.time)}")
+
+
+def _shown(original: bytes) -> str:
+    """The beginning of a record, for people; --json has all of it."""
+    beginning = repr(original[:ORIGINAL_BYTES_SHOWN])[1:]
+    return beginning if len(original) <= ORIGINAL_BYTES_SHOWN else f"{beginning}... ({len(original)} bytes)"

@@ -44,6 +44,8 @@ class ExitCode(IntEnum):
     """No server answers at the address."""
     DIFFERS = 70
     """The code at hand does not lead to the state that the journal led to."""
+    UNFINISHED = 74
+    """It was told to end, and did before all that it had taken was acknowledged; whoever goes on finds out."""
     TRY_LATER = 75
     """Another process holds what is needed, or a store or the brokers are not available now."""
     CONFIGURATION = 78

@@ -17,15 +17,13 @@ from shardlog.cli.printing import count, progress, say_json
 def command(projection: str, settings: Path | None, as_json: bool) -> None:
     """Build the tables of PROJECTION again: they are dropped, and filled from the beginning of the journal.
 
-    Nobody may serve the journal meanwhile: exits with 75 where a process does. Dead letters stay. Ctrl-C ends it
-    between two transactions; the next start, or another rebuild, builds the rest.
+    Nobody may serve the journal meanwhile, or keep the tables where it is on Kafka: exits with 75 where a process does.
+    Dead letters stay. Ctrl-C ends it between two transactions; the next start, or another rebuild, builds the rest.
     """
     from shardlog.model.names import closest
     from shardlog.wiring.rebuilding import rebuild
-    from shardlog.wiring.settings import refuse_kafka
 
     loaded, application = load_with_application(settings)
-    refuse_kafka(loaded.settings, "shardlog rebuild reads")
     if projection not in application.projections:
         known = ", ".join(application.projections) or "none"
         near = closest(projection, application.projections)
@@ -38,6 +36,7 @@ def command(projection: str, settings: Path | None, as_json: bool) -> None:
             projection,
             loaded.settings.projector,
             lambda done, total: bars.update(task, completed=done, total=total),
+            loaded.settings.kafka,
         )
     if as_json:
         say_json({"projection": projection, **found._asdict()})

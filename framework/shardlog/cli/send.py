@@ -1,4 +1,4 @@
-"""`shardlog send`: one command to a running server."""
+"""`shardlog send`: one command, to a running server, or to the commands topic of a journal on Kafka."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import json
 import os
 import sys
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import click
 
 from shardlog.cli.addresses import command_arguments
 from shardlog.cli.exit_codes import ExitCode
+from shardlog.cli.options import load, settings_option
+
+if TYPE_CHECKING:
+    from shardlog.wiring.settings import Loaded
 
 URL = "http://127.0.0.1:8420"
 _TRY_LATER = frozenset({"unavailable", "outcome_unknown"})
@@ -24,9 +29,10 @@ _TRY_LATER = frozenset({"unavailable", "outcome_unknown"})
 @click.option("--expected-version", type=click.IntRange(0), help="Refuse unless the stream stands there.")
 @click.option("--occurred-at", help="When it happened, as in 2026-03-01T12:00:00Z.")
 @click.option("--correlation", help="The command id of what this belongs to.")
-@click.option("--url", default=URL, show_default=True, envvar="SHARDLOG_URL", help="Where the server is.")
+@click.option("--url", envvar="SHARDLOG_URL", help=f"Where the server is.  [default: {URL}]")
 @click.option("--timeout-s", type=click.FloatRange(0.1, 600), default=35.0, show_default=True, help="For the answer.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it came.")
+@settings_option
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as it came.")
 def command(
     category: str,
     id: str,
@@ -36,11 +42,15 @@ def command(
     expected_version: int | None,
     occurred_at: str | None,
     correlation: str | None,
-    url: str,
+    url: str | None,
     timeout_s: float,
+    settings: Path | None,
     as_json: bool,
 ) -> int:
     """Send COMMAND to the stream CATEGORY/ID of a running server, and say what came of it.
+
+    Where the settings name a journal on Kafka, and no --url is given, it goes to the topic of commands, and the reply
+    is awaited in the topic of replies.
 
     PAYLOAD is the command as a JSON object; - reads it from the standard input.
 
@@ -58,6 +68,17 @@ def command(
         raise click.BadParameter(
             "it is empty: give the id, or leave the option out for a fresh one", param_hint="--command-id"
         )
+    body = sys.stdin.read() if payload == "-" else payload
+    loaded = _on_kafka(settings) if url is None else None
+    if loaded is not None:
+        from shardlog.cli.send_kafka import Sent, send
+        from shardlog.wiring.loading import import_from, load_application
+
+        import_from(loaded.folder)
+        application = load_application(loaded.settings.application)
+        sent = Sent(category, id, name, body, command_id, expected_version, occurred_at, correlation)
+        return send(loaded.settings.kafka, application, sent, timeout_s, as_json, _show)
+    url = url or URL
     headers = {
         "content-type": "application/json",
         "idempotency-key": command_id,
@@ -65,7 +86,6 @@ def command(
         "shardlog-occurred-at": occurred_at,
         "shardlog-correlation": correlation,
     }
-    body = sys.stdin.read() if payload == "-" else payload
     path = "/v1/streams/" + "/".join(quote(part, safe=":~") for part in (category, id, name))
     given = {name: value for name, value in headers.items() if value is not None}
     try:
@@ -90,6 +110,20 @@ def command(
     if status == 200:
         return ExitCode.OK
     return ExitCode.TRY_LATER if answer.get("code") in _TRY_LATER else ExitCode.REFUSED
+
+
+def _on_kafka(settings: Path | None) -> Loaded | None:
+    """The settings where they name a journal on Kafka. Raises ConfigurationError for those that do not hold."""
+    from shardlog.errors import ConfigurationError
+
+    loaded = load(settings)
+    if not loaded.settings.kafka.bootstrap_servers:
+        return None
+    try:
+        import confluent_kafka  # noqa: F401  # asked for here, so that its absence is said in words
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"a journal on Kafka needs {error.name}: pip install 'shardlog[kafka]'") from error
+    return loaded
 
 
 def _post(url: str, path: str, body: bytes, headers: dict[str, str], timeout_s: float) -> tuple[int, str]:

@@ -58,6 +58,11 @@ class ExecutorCore:
         """Frames built and not yet acknowledged."""
         return len(self._pending)
 
+    @property
+    def pending_commands(self) -> int:
+        """Commands in the frames that were built and are not acknowledged."""
+        return sum(draft.commands for draft in self._pending)
+
     def claimed(self, epoch: int, nonce: str, now: int) -> None:
         """This writer owns the shard from here on. now: microseconds since 1970 UTC. Raises ClockBehind."""
         self.check_clock(now)

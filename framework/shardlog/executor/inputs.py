@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from shardlog.errors import ConfigurationError, InputChanged
+from shardlog.errors import ConfigurationError, InputChanged, ShardlogError
 from shardlog.executor.core import Batch
 from shardlog.ports.inputs import Input
 from shardlog.telemetry.fields import Fields
@@ -13,6 +13,8 @@ from shardlog.telemetry.figures import InputFigures
 
 log = logging.getLogger("shardlog.executor")
 INPUT_KINDS = frozenset({"feeder", "kafka"})
+CALM_MS = 2_000.0
+"""How long an input that failed must give no error, where it gives no records either, to count as one that works."""
 
 
 class ShardInputs:
@@ -72,20 +74,13 @@ class ShardInputs:
     def _read(self, input: Input, start: int, limit: int, now_ms: float) -> Sequence[tuple[int, bytes]]:
         try:
             records = input.read(self._shard, start, limit)
-        except Exception as error:  # whatever it is: an input that is away must not stop the shard
-            if input.name not in self.errors:
-                log.exception(
-                    "shard %d: input %s cannot be read from offset %d; it is asked again every %d ms",
-                    self._shard,
-                    input.name,
-                    start,
-                    self._retry_ms,
-                    extra=self._fields(input),
-                )
+        except Exception as error:  # noqa: BLE001  # whatever it is: an input that is away must not stop the shard
+            self._tell(input, start, error)
             self.errors[input.name] = f"offset {start}: {type(error).__name__}: {error}"
             self._asked_again_ms[input.name] = now_ms + self._retry_ms
             return ()
-        if self.errors and self.errors.pop(input.name, None) is not None:
+        if self.errors and input.name in self.errors and (records or self._is_calm(input, now_ms)):
+            del self.errors[input.name]
             log.warning(
                 "shard %d: input %s can be read again, from offset %d",
                 self._shard,
@@ -94,6 +89,18 @@ class ShardInputs:
                 extra=self._fields(input),
             )
         return records
+
+    def _tell(self, input: Input, start: int, error: Exception) -> None:
+        """Once, until it can be read again. An error of ours says all; of any other it is shown where it comes from."""
+        if input.name not in self.errors:
+            text = "shard %d: input %s cannot be read from offset %d; it is asked again every %d ms: %s"
+            where = None if isinstance(error, ShardlogError) else error
+            fields = self._fields(input)
+            log.error(text, self._shard, input.name, start, self._retry_ms, error, exc_info=where, extra=fields)
+
+    def _is_calm(self, input: Input, now_ms: float) -> bool:
+        """Whether it has not failed for a while: one that gives nothing yet may be about to say why."""
+        return now_ms - self._asked_again_ms.get(input.name, 0.0) > self._retry_ms + CALM_MS
 
     def _fields(self, input: Input) -> Fields:
         return {"shard": self._shard, "input": input.name}

@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
-from shardlog.errors import AppendFailed, ShardlogError
+from shardlog.errors import AppendFailed
 from shardlog.executor.interpreter import tune_for_serving
+from shardlog.executor.recovering import RecoveryThreads
 from shardlog.executor.requests import Waiting
 from shardlog.executor.shard import Mode, ShardExecutor
+from shardlog.executor.stepping import step_or_stop
 from shardlog.ports.sends import At
 from shardlog.snapshots.keys import SnapshotKey
 from shardlog.telemetry.figures import ShardFigures
@@ -22,12 +24,22 @@ LOOK_SECONDS = 0.1
 IDLE_SECONDS = 0.02
 """How long the thread sleeps at most; submits and reports wake it at once, inputs and deadlines are looked at
 then."""
+RECOVERIES_MAX = 64
+"""How many shards wait at once for the log: to read what was appended while they did not serve, or to see a claim."""
+END_SECONDS = 2.0
+"""How long the step under way may take once all is to end."""
 
 
 class Executor:
-    """All shards that this process serves, in one thread: they share an interpreter lock anyway."""
+    """All shards that this process serves, in one thread: they share an interpreter lock anyway.
 
-    def __init__(self, shards: Mapping[int, ShardExecutor]) -> None:
+    recovers_beside: a shard that has to ask the log before it serves again does so in another thread, so that the
+    others don't wait for the log's brokers. Not needed where the log is at hand.
+    """
+
+    def __init__(self, shards: Mapping[int, ShardExecutor], *, recovers_beside: bool = False) -> None:
+        self._recovery = RecoveryThreads("shardlog-reread", RECOVERIES_MAX, self.add) if recovers_beside else None
+        self._away: set[ShardExecutor] = set()
         self._shards: Mapping[int, ShardExecutor] = dict(shards)
         self._changing = threading.Lock()
         self._joining: deque[ShardExecutor] = deque()
@@ -57,11 +69,15 @@ class Executor:
         self.raise_error()
 
     def add(self, shard: ShardExecutor) -> None:
-        """Serve one shard more, or one anew that has stopped. From any thread; it takes requests once this returns."""
+        """Serve one shard more, or one anew that has stopped, or one that was handed over and comes back.
+
+        From any thread; it takes requests once this returns.
+        """
         shard.on_report(self.wake)
         shard.on_arrival(self.arrived)
         with self._changing:
-            self._shards = {**self._shards, shard.number: shard}
+            if shard.mode is not Mode.STOPPED or shard.number not in self._shards:
+                self._shards = {**self._shards, shard.number: shard}
         self._joining.append(shard)
         self._wake.set()
 
@@ -155,9 +171,13 @@ class Executor:
         self._is_stopping = True
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(END_SECONDS)
+        if self._recovery is not None:
+            self._recovery.end()
         for shard in self._shards.values():
             shard.close()
+        if self._thread.is_alive():  # it waited for somebody; its shards are closed, so it does nothing more
+            self._thread.join(END_SECONDS)
 
     @property
     def received(self) -> dict[int, Mapping[int, At]]:
@@ -179,19 +199,39 @@ class Executor:
         while not self._is_stopping:
             while self._joining:
                 joining = self._joining.popleft()
-                shards = [*(s for s in shards if s.number != joining.number and s.mode is not Mode.STOPPED), joining]
-                is_tuned = False
+                is_tuned = is_tuned and joining in self._away
+                self._away.discard(joining)
+                if joining.mode is not Mode.STOPPED:
+                    shards = [s for s in shards if s.number != joining.number and s.mode is not Mode.STOPPED]
+                    shards.append(joining)
             moved = False
             for shard in shards:
+                if self._is_stopping:
+                    return
                 moved |= step_or_stop(shard)
-            if not is_tuned and all(shard.mode in _SETTLED for shard in shards):
+            if self._recovery is not None:
+                shards = self._hand_over(shards, self._recovery)
+            if not is_tuned and not self._away and all(shard.mode in _SETTLED for shard in shards):
                 tune_for_serving()
                 is_tuned = True
                 self._served.set()
-            if self._is_draining and all(shard.mode is Mode.STOPPED for shard in shards):
+            if self._is_draining and self._have_all_stopped(shards):
                 return
             if not moved:
                 self._sleep(shards)
+
+    def _hand_over(self, shards: list[ShardExecutor], recovery: RecoveryThreads) -> list[ShardExecutor]:
+        """Those that need no broker to be stepped; the others are stepped elsewhere until they come back."""
+        leaving = [shard for shard in shards if shard.mode is not Mode.SERVING and shard.mode.asks_the_log]
+        if not leaving:
+            return shards
+        self._away.update(leaving)
+        for shard in leaving:
+            recovery.recover(shard)
+        return [shard for shard in shards if shard not in leaving]
+
+    def _have_all_stopped(self, shards: list[ShardExecutor]) -> bool:
+        return not self._away and not self._joining and all(shard.mode is Mode.STOPPED for shard in shards)
 
     def _sleep(self, shards: list[ShardExecutor]) -> None:
         self._is_asleep = True
@@ -202,15 +242,3 @@ class Executor:
 
 
 _SETTLED = frozenset({Mode.SERVING, Mode.STOPPED})
-
-
-def step_or_stop(shard: ShardExecutor) -> bool:
-    """One step; a shard that raises stops, with that as its error."""
-    try:
-        return shard.step()
-    except ShardlogError as error:
-        shard.fail_for_good(error)
-    except Exception as error:  # one shard's fault must not end the thread that serves the others
-        log.exception("shard %d stopped on an unexpected error", shard.number, extra=shard.log_fields)
-        shard.fail_for_good(error)
-    return True

@@ -18,6 +18,7 @@ from shardlog.errors import (
     ConfigurationError,
     HistoryMissing,
     JournalError,
+    JournalRefused,
     JournalUnavailable,
     Truncated,
 )
@@ -43,7 +44,7 @@ from shardlog.telemetry.fields import Fields
 from shardlog.telemetry.figures import ShardFigures
 
 log = logging.getLogger("shardlog.executor")
-TRANSIENT = frozenset({JournalError, JournalUnavailable, AppendFailed})
+TRANSIENT = frozenset({JournalError, JournalUnavailable, JournalRefused, AppendFailed})
 """Faults of a journal that was served before and may pass: the shard backs off. All others need somebody."""
 
 
@@ -55,6 +56,14 @@ class Mode(Enum):
     SERVING = "serving"
     BACKING_OFF = "backing off"
     STOPPED = "stopped"
+
+    @property
+    def asks_the_log(self) -> bool:
+        """Whether a step may wait for the log's brokers: nobody else should wait for it."""
+        return self is Mode.REPLAYING or self is Mode.CLAIMING
+
+
+_NOT_SERVED = frozenset({Mode.REPLAYING, Mode.CLAIMING, Mode.BACKING_OFF})
 
 
 class Claimant(NamedTuple):
@@ -70,9 +79,11 @@ class Claimant(NamedTuple):
 class ShardExecutor:
     """One shard of the journal. `step` is called by one thread at a time; `submit` and reports come from any.
 
-    owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. error: what
-    stopped it, where it did not stop by itself. is_assigned: whether this owner should have the shard, as it was looked
-    at since a time of the world's monotonic clock, in milliseconds; None where nobody has looked since.
+    owned_epoch: of the own claim while it holds; 0 before, after a failure, and once it has stopped. has_served:
+    whether it ever held one. error: what stopped it, where it did not stop by itself. unsettled: once it has stopped,
+    how many commands it had taken whose outcome it did not learn. is_assigned: whether this owner should have the
+    shard, as it was looked at since a time of the world's monotonic clock, in milliseconds; None where nobody has
+    looked since.
     """
 
     def __init__(
@@ -92,6 +103,8 @@ class ShardExecutor:
         self.mode = Mode.REPLAYING
         self.error: BaseException | None = None
         self.owned_epoch = 0
+        self.has_served = False
+        self.unsettled = 0
         self._core = core
         self._counts = core.counts
         self._limits = core.limits
@@ -110,7 +123,8 @@ class ShardExecutor:
         self._deadline_ms = 0.0
         self._failed_ms = -math.inf
         self._back_off_after = BackOff(self._limits)
-        self._has_served = False
+        self._in_doubt = 0
+        self._told = ""
         self._is_draining = False
         self._steps = {
             Mode.REPLAYING: self._recover,
@@ -154,14 +168,17 @@ class ShardExecutor:
         return asked
 
     def drain(self) -> None:
-        """Take no more; what was taken is finished, and then the shard stops. A first recovery is given up."""
+        """Take no more; what was taken is finished, and then the shard stops.
+
+        One that does not serve now stops at once where nobody waits for an answer, and claims for those who do.
+        """
         self._is_draining = True
 
     def fail_for_good(self, error: BaseException) -> None:
         """Stop: the journal or the code needs somebody. Nothing is lost; waiting requests are answered."""
         if self.error is None:
             self.error = error
-            if self._has_served:  # before that, whoever starts it raises the error
+            if self.has_served:  # before that, whoever starts it raises the error
                 log.error("shard %d stopped: %s", self.number, error, extra=self.log_fields)
         self._stop()
 
@@ -176,7 +193,10 @@ class ShardExecutor:
         if self._snapshots is not None:
             self._snapshots.stop()
         why = "it stopped" if self.error is None else f"it stopped: {self.error}"
+        under_way = self._core.pending_commands
         known, waiting = self._core.roll_back()
+        self.unsettled += self._in_doubt + max(under_way, len(waiting)) + len(self._queue)
+        self._in_doubt = 0
         self._answers.deliver(known, -1)
         self._queue.unknown(waiting, why)
         self._queue.refuse_all(why)
@@ -241,9 +261,12 @@ class ShardExecutor:
             return False
         try:
             moved = self._producer.has_reports and self._take_reports()
+            if self._is_given_up:
+                self._stop()
+                return True
             return (not self._has_stopped() and self._steps[self.mode]()) or moved
-        except JournalError as error:
-            if type(error) not in TRANSIENT or not self._has_served:
+        except (JournalError, JournalRefused) as error:
+            if type(error) not in TRANSIENT or not self.has_served:
                 raise
             self._failed(self._writer.fail(str(error)))
             return True
@@ -259,8 +282,6 @@ class ShardExecutor:
         was paused would take it back from who was told to have it.
         """
         if self._is_assigned(self._failed_ms) is None:
-            if self._is_draining:
-                self._stop()
             return False
         self._counts.recovering(self._world.monotonic_ms(), self._journal.offsets(self.number)[1])
         self._producer.begin()  # it may take a while until it can append: that goes by beside the replay
@@ -270,8 +291,8 @@ class ShardExecutor:
             self._read_log()
         except Truncated as error:
             raise self._history_missing(error) from error
-        if self._is_given_up:
-            self._stop()
+        if self._is_given_up or self._has_stopped():  # by whoever ends the process, while this waited for a broker
+            self.close()
             return True
         self._core.check_clock(self._world.now_us())
         if self._is_assigned(-math.inf) is False:
@@ -295,8 +316,8 @@ class ShardExecutor:
 
     @property
     def _is_given_up(self) -> bool:
-        """Whether it is to stop before it has served: nothing was taken that would have to be finished."""
-        return self._is_draining and not self._has_served and self.mode is Mode.REPLAYING
+        """Whether it is to stop while it does not serve: nobody waits for what it would have to claim for."""
+        return self._is_draining and self.mode in _NOT_SERVED and not (self.has_served and len(self._queue))
 
     def _history_missing(self, error: Truncated) -> HistoryMissing:
         refused = [] if self._snapshots is None else self._snapshots.refused
@@ -327,7 +348,8 @@ class ShardExecutor:
         log.info(
             "shard %d: served here, from epoch %d on", self.number, self._writer.reader.epoch, extra=self.log_fields
         )
-        self._has_served = True
+        self.has_served = True
+        self._in_doubt, self._told = 0, ""
         self.mode, self.owned_epoch = Mode.SERVING, self._writer.reader.epoch
 
     # -- serving -------------------------------------------------------------------------------------------------------
@@ -347,6 +369,8 @@ class ShardExecutor:
         state = self._core.state
         self._queue.expire(max(state.time, self._world.now_us()))
         batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max, now_ms)
+        if self._has_stopped():  # by whoever ends the process, while an input waited for somebody
+            return False
         sends = self._waiting_sends(bool(batches))
         waiting = len(self._queue) + len(sends) + sum(len(batch.records) for batch in batches)
         if not self._is_worth_a_frame(waiting):
@@ -418,17 +442,13 @@ class ShardExecutor:
         """F1 to F4: abandon the producer, go back to the acknowledged state, wait, begin again with a claim."""
         self.owned_epoch = 0
         self._counts.failed(isinstance(effect, Fenced), isinstance(effect, ClaimLost))
-        log.warning(
-            "shard %d: %s; pending frames: %d",
-            self.number,
-            self._writer.reason,
-            self._core.pending,
-            extra=self.log_fields,
-        )
+        self._tell_failure()
         self._producer.abandon(self._limits.abandon_deadline_ms)
         if self._snapshots is not None:
             self._snapshots.failing()
+        under_way = self._core.pending_commands
         known, waiting = self._core.roll_back()
+        self._in_doubt += max(under_way - len(waiting), 0)  # those who wait are counted where they do
         self._answers.deliver(known, -1)
         self._writer.abandoned()
         if isinstance(effect, Failed):
@@ -444,6 +464,14 @@ class ShardExecutor:
             self._queue.refuse_all(f"the journal takes no appends ({self._writer.reason})")
         self.mode = Mode.BACKING_OFF
         self._deadline_ms = self._world.monotonic_ms() + wait_ms
+
+    def _tell_failure(self) -> None:
+        """Once for each reason until it serves again: brokers that are away are met again and again."""
+        reason = self._writer.reason
+        if reason != self._told:
+            self._told = reason
+            text = "shard %d: %s; pending frames: %d"
+            log.warning(text, self.number, reason, self._core.pending, extra=self.log_fields)
 
     def _hand_over(self, waiting: Sequence[Waiting]) -> None:
         """The assignment names another owner: claim no more (rules T3, F2, F4)."""

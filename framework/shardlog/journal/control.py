@@ -99,5 +99,24 @@ def merge_meta(stored: Meta, at_hand: Meta) -> Meta:
     return msgspec.structs.replace(stored, categories=dict(sorted({**stored.categories, **added}.items())))
 
 
+def settled_meta(first: bytes, later: bytes) -> bytes:
+    """Which meta record counts where `later` was written behind `first`.
+
+    Of two journals that were made at once it is the first, for everybody who reads from the beginning; of one journal
+    it has the categories of both. Where one of the two does not decode, it is the later one: whoever reads it says so.
+    """
+    try:
+        known, added = decode_meta(first), decode_meta(later)
+    except JournalMismatch:
+        return later
+    if known.journal != added.journal:
+        return first
+    try:
+        merged = merge_meta(known, added)
+    except JournalMismatch:
+        return first
+    return first if merged is known else encode_meta(merged)
+
+
 def _refuse(what: str, stored: object, at_hand: object, step: str) -> NoReturn:
     raise JournalMismatch(f"the journal's {what}: {stored!r} there, {at_hand!r} at hand; {step}")

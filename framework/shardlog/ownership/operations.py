@@ -15,15 +15,19 @@ from shardlog.ports.control import Control
 
 
 def init(control: Control, name: str, shards: int, categories: Mapping[str, int], now_us: int) -> Meta:
-    """Write the journal's meta record, or add the categories that it lacks. Idempotent.
+    """Write the journal's meta record, or add the categories that it lacks. Idempotent, and several may do it at once.
+
+    What was written is read back: where another one was first, its journal counts for everybody, and gets the
+    categories that it lacks.
 
     categories: routing parts by category, 0 for the whole id. now_us: microseconds since 1970 UTC. Raises
     JournalMismatch where the journal has other shards, another hash, or other routing parts of a category.
     """
-    stored, meta = planned(control, name, shards, categories, now_us)
-    if meta is not stored:
+    while True:
+        stored, meta = planned(control, name, shards, categories, now_us)
+        if stored is meta:
+            return stored
         control.write(META_KEY, encode_meta(meta))
-    return look(control.read()).known_meta
 
 
 def planned(

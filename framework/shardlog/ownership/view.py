@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from shardlog.errors import JournalMismatch
@@ -16,6 +17,7 @@ from shardlog.journal.owners import (
     decode_assignment,
     owner_key,
 )
+from shardlog.journal.presence import Presence, decode_presence, is_presence_key
 
 OWNER_PREFIX = "executor-"
 
@@ -27,12 +29,13 @@ def owner_name(ordinal: int) -> str:
 
 class ControlView(NamedTuple):
     """One look. meta: None where the journal was never made. By shard; a shard that is in neither was never assigned,
-    or never owned. inputs: by full name."""
+    or never owned. inputs: by full name. executors: by name, what it said of itself last."""
 
     meta: Meta | None
     assignments: Mapping[int, Assignment]
     owners: Mapping[int, Announcement]
     inputs: Mapping[str, AcceptedInput]
+    executors: Mapping[str, Presence] = MappingProxyType({})
 
     def owner_of(self, shard: int, executors: int) -> str:
         """Who should own it: as it was assigned, else number shard mod executors."""
@@ -65,7 +68,7 @@ def look(values: Mapping[str, bytes]) -> ControlView:
     if stored is None:
         return ControlView(None, {}, {}, {})
     meta = decode_meta(stored)
-    assignments, owners, inputs = {}, {}, {}
+    assignments, owners, inputs, executors = {}, {}, {}, {}
     for shard in range(meta.shards):
         if (value := values.get(assignment_key(shard))) is not None:
             assignment = decode_assignment(value)
@@ -80,7 +83,11 @@ def look(values: Mapping[str, bytes]) -> ControlView:
             accepted = decode_accepted_input(value)
             if accepted.journal == meta.journal:
                 inputs[accepted.input] = accepted
-    return ControlView(meta, assignments, owners, inputs)
+        elif is_presence_key(key):
+            presence = decode_presence(value)
+            if presence.journal == meta.journal:
+                executors[presence.name] = presence
+    return ControlView(meta, assignments, owners, inputs, executors)
 
 
 def check_categories(meta: Meta, categories: Mapping[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""Rebuilding a projection of a directory that nobody serves."""
+"""Rebuilding a projection's tables while nobody keeps them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.lock import DirectoryLock
@@ -18,6 +19,9 @@ from shardlog.projector.worker import Limits
 from shardlog.wiring.reading import open_journal
 
 LOOK_SECONDS = 0.1
+TABLES = "projections.sqlite"
+TABLES_LOCK = "projections.lock"
+"""Held by whoever keeps the tables of a journal on Kafka; executors of the same host may use the directory too."""
 
 
 class Rebuilt(NamedTuple):
@@ -34,15 +38,21 @@ def rebuild(
     name: str,
     limits: Limits,
     watched: Callable[[int, int], object] = lambda done, total: None,
+    kafka: KafkaSettings | None = None,
 ) -> Rebuilt:
-    """Drop the projection's tables and build them again from the journal's beginning, under the directory's lock.
+    """Drop the projection's tables and build them again from the journal's beginning.
 
-    watched: told records read and records in all, from another thread. Raises JournalHeld where a process serves the
-    directory, KeyError for no such projection, and what stops the rebuild: HandlerFailed names the event.
+    It holds the directory's lock, or that of the tables alone where `kafka` names brokers: the journal is there, and
+    executors and relay go on. watched: told records read and records in all, from another thread. Raises JournalHeld
+    where a process has the lock, KeyError for no such projection, and what stops the rebuild: HandlerFailed names the
+    event.
     """
-    read_meta(directory)  # where there is no journal, no lock's file is made either
-    with _lock(directory, name), open_journal(directory) as opened:
-        store = SqlProjectionStore(directory / "projections.sqlite")
+    is_on_kafka = kafka is not None and bool(kafka.bootstrap_servers)
+    if not is_on_kafka:
+        read_meta(directory)  # where there is no journal, no lock's file is made either
+    lock = tables_lock(directory) if is_on_kafka else DirectoryLock(directory)
+    with open_journal(directory, kafka) as opened, _held(lock, name):
+        store = SqlProjectionStore(directory / TABLES)
         try:
             projections = [application.projections[name]]
             meta = opened.meta
@@ -56,9 +66,13 @@ def rebuild(
             store.close()
 
 
+def tables_lock(directory: Path) -> DirectoryLock:
+    """The lock of whoever keeps the tables of a journal on Kafka: a projector, or a rebuild."""
+    return DirectoryLock(directory, TABLES_LOCK, "keeps the tables there")
+
+
 @contextmanager
-def _lock(directory: Path, name: str) -> Iterator[None]:
-    lock = DirectoryLock(directory)
+def _held(lock: DirectoryLock, name: str) -> Iterator[None]:
     try:
         lock.acquire()
     except JournalHeld as error:

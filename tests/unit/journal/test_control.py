@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shardlog.errors import JournalMismatch
-from shardlog.journal.control import Meta, decode_meta, encode_meta, merge_meta
+from shardlog.journal.control import Meta, decode_meta, encode_meta, merge_meta, settled_meta
 
 JOURNAL = "018f3c2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -31,6 +31,26 @@ def test_merging_adds_categories_that_are_new_and_keeps_those_that_are_gone() ->
     merged = merge_meta(STORED, msgspec.structs.replace(STORED, categories={"booking": 2}))
     assert dict(merged.categories) == {"account": 1, "booking": 2, "cart": 0}
     assert (merged.journal, merged.name, merged.time, merged.shards) == (JOURNAL, "acme", 5, 4)
+
+
+def test_of_two_journals_under_one_key_the_first_counts() -> None:
+    first = encode_meta(STORED)
+    assert settled_meta(first, encode_meta(msgspec.structs.replace(STORED, journal=OTHER))) == first
+    assert settled_meta(first, encode_meta(msgspec.structs.replace(STORED, shards=8))) == first
+
+
+def test_of_two_records_of_one_journal_all_categories_count() -> None:
+    first = encode_meta(STORED)
+    later = msgspec.structs.replace(STORED, name="other", categories={"booking": 2})
+    settled = decode_meta(settled_meta(first, encode_meta(later)))
+    assert settled == merge_meta(STORED, later)
+    grown = encode_meta(settled)
+    assert settled_meta(first, grown) == grown, "what holds all of it is the record that counts, to the byte"
+
+
+def test_a_record_that_does_not_decode_leaves_the_later_one() -> None:
+    assert settled_meta(b"garbage", encode_meta(STORED)) == encode_meta(STORED)
+    assert settled_meta(encode_meta(STORED), b"garbage") == b"garbage"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shardlog.errors import ConfigurationError, JournalMismatch
-from shardlog.journal.control import META_KEY, Meta, encode_meta
+from shardlog.journal.control import META_KEY, Meta, encode_meta, settled_meta
 from shardlog.journal.owners import Assignment, assignment_key, encode_assignment, owner_key
 from shardlog.ownership.operations import accept_input, assign, init, planned
 from shardlog.ownership.settings import OwnershipSettings
@@ -55,6 +55,33 @@ def test_another_hash_is_refused(control: MemoryControl) -> None:
     control.write(META_KEY, encode_meta(Meta(OTHER, "acme", 5, 4, {}, hash="crc32")))
     with pytest.raises(JournalMismatch, match="hash of routing keys"):
         init(control, "acme", 4, {}, 99)
+
+
+class FirstCounts(MemoryControl):
+    """As the control topic is read: of meta records the first journal counts. rival: written before the first write."""
+
+    rival = b""
+
+    def write(self, key: str, value: bytes) -> None:
+        first = self.values.get(META_KEY, b"")
+        if key == META_KEY and self.rival:
+            first, self.rival = self.rival, b""
+        super().write(key, settled_meta(first, value) if first and key == META_KEY else value)
+
+
+def test_where_another_journal_was_made_first_everybody_takes_it_with_all_categories() -> None:
+    control = FirstCounts()
+    control.rival = encode_meta(Meta(OTHER, "acme", 5, 4, {"account": 1}))
+    made = init(control, "acme", 4, {"flight": 0}, 99)
+    assert made == look(control.read()).meta
+    assert (made.journal, dict(made.categories)) == (OTHER, {"account": 1, "flight": 0})
+
+
+def test_where_another_journal_of_another_shape_was_made_first_it_is_refused() -> None:
+    control = FirstCounts()
+    control.rival = encode_meta(Meta(OTHER, "acme", 5, 8, {"account": 1}))
+    with pytest.raises(JournalMismatch, match="number of shards"):
+        init(control, "acme", 4, {"account": 1}, 99)
 
 
 def test_what_is_planned_is_not_written(control: MemoryControl) -> None:

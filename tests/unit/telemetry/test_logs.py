@@ -10,7 +10,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+from confluent_kafka import KafkaError
 
+from shardlog.adapters.kafka.clients import admin_config, consumer_config, producer_config
+from shardlog.adapters.kafka.errors import our_error
+from shardlog.adapters.kafka.settings import KafkaSettings
+from shardlog.errors import ShardlogError
 from shardlog.ranges import check_ranges
 from shardlog.telemetry.logs import configure_logging
 from shardlog.telemetry.settings import LoggingSettings
@@ -18,6 +23,7 @@ from shardlog.wiring.setting_list import secrets_in, secrets_of
 from shardlog.wiring.settings import Settings
 
 PASSWORD = "correct'horse\\battery"
+KEY_PASSWORD = "s3cret-of-the-key"
 log = logging.getLogger("shardlog.executor")
 
 
@@ -122,3 +128,32 @@ def test_the_secrets_of_a_section_are_those_that_have_a_value() -> None:
 
 def test_settings_as_they_are_by_default_hold_no_secret() -> None:
     assert secrets_of(Settings()) == []
+
+
+def test_the_passwords_of_kafka_stand_in_no_repr_line_or_error() -> None:
+    kafka = KafkaSettings(
+        bootstrap_servers="log:9093",
+        security_protocol="SASL_SSL",
+        sasl_user="shop",
+        sasl_password=PASSWORD,
+        certificate_path="client.pem",
+        key_path="key.pem",
+        key_password=KEY_PASSWORD,
+    )
+    settings = Settings(kafka=kafka)
+    assert sorted(secrets_of(settings)) == sorted([PASSWORD, KEY_PASSWORD])
+    stream = configured("json", secrets=secrets_of(settings))
+    for shown in (kafka, settings, [kafka], producer_config(kafka), consumer_config(kafka), admin_config(kafka)):
+        log.warning("it is %s and %r", shown, shown, extra={"settings": shown})
+    try:
+        raise our_error(RuntimeError(f"{producer_config(kafka)}"), kafka, "asking")
+    except ShardlogError:
+        log.exception("it failed with %s", kafka)
+    refused = our_error(KafkaError(KafkaError._AUTHENTICATION), kafka, "asking")
+    texts = [repr(kafka), str(kafka), f"{kafka}", repr(settings), str(settings), str(refused), stream.getvalue()]
+    for text in texts:
+        assert text
+        for secret in (PASSWORD, KEY_PASSWORD):
+            for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+                assert form not in text
+    assert "sasl_password='***'" in repr(settings)

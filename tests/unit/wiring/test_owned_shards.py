@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
 from shardlog.adapters.memory.journal import MemoryJournal
-from shardlog.errors import JournalUnavailable, UnknownFormat
+from shardlog.errors import JournalRefused, JournalUnavailable, UnknownFormat
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
@@ -29,13 +30,24 @@ SHARDS = 3
 SECONDS = 20.0
 
 
+class RefusingJournal(MemoryJournal):
+    """refuses: shards whose end nobody may ask for."""
+
+    refuses: frozenset[int] | set[int] = frozenset()
+
+    def offsets(self, shard: int) -> tuple[int, int]:
+        if shard in self.refuses:
+            raise JournalRefused("the user may not use this topic: give it the right")
+        return super().offsets(shard)
+
+
 class Process:
     """One executor of three shards over a journal in memory."""
 
     def __init__(self) -> None:
         self.control = MemoryControl()
         self.meta = init(self.control, "acme", SHARDS, {}, 5)
-        self.journal = MemoryJournal(SHARDS)
+        self.journal = RefusingJournal(SHARDS)
         self.assignments = Assignments(self.control, self.meta, "executor-0", 1, SystemWorld().monotonic_ms)
         self.executor = Executor({})
         self.executor.start(SECONDS)
@@ -56,7 +68,7 @@ class Process:
 
     def look(self) -> None:
         self.assignments.refresh()
-        self.shards.settle(0.0)
+        self.shards.settle(SystemWorld().monotonic_ms())
         self.shards.tell_failures()
 
     def looks_until(self, is_so: Callable[[], bool]) -> None:
@@ -65,6 +77,13 @@ class Process:
         while not is_so():
             self.look()
             assert time.monotonic() < give_up, (self.shards.owned, self.shards.failed)
+            time.sleep(0.005)
+
+    def waits_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for it, without a look."""
+        give_up = time.monotonic() + SECONDS
+        while not is_so():
+            assert time.monotonic() < give_up
             time.sleep(0.005)
 
 
@@ -136,6 +155,47 @@ def test_a_shard_that_could_not_ask_the_brokers_is_begun_again(process: Process)
     process.made[0].fail_for_good(JournalUnavailable("no broker answers"))
     assert not process.shards.failed
     process.looks_until(lambda: process.shards.owned.get(0) == 2)
+
+
+def test_a_shard_that_is_refused_before_anything_was_served_waits_for_somebody(process: Process) -> None:
+    process.journal.refuses = {0, 1, 2}
+    process.looks_until(lambda: len(process.shards.failed) == SHARDS)
+    assert process.shards.waiting == ()
+    assert len(process.made) == SHARDS, "it is not begun again by itself"
+
+
+def test_a_shard_that_is_refused_later_is_begun_again_and_said_once(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    assign(process.control, 2, "executor-7")
+    process.looks_until(lambda: len(process.shards.owned) == 2)
+    process.journal.refuses = {2}
+    assign(process.control, 2, "executor-0")
+    process.looks_until(lambda: process.shards.waiting == (2,) and len(process.made) >= SHARDS + 2)
+    assert not process.shards.failed
+    process.journal.refuses = set()
+    process.looks_until(lambda: len(process.shards.owned) == SHARDS)
+    assert process.shards.waiting == ()
+    assert sum("shard 2 cannot be recovered now" in r.message for r in caplog.records) == 1
+
+
+def test_a_shard_that_cannot_be_begun_is_left_alone_for_longer_each_time(process: Process) -> None:
+    process.looks_until(lambda: len(process.shards.owned) == SHARDS)
+    process.journal.refuses = {0}
+    process.made[0].fail_for_good(JournalUnavailable("no broker answers"))
+    now_ms, begun = 1_000_000.0, []
+    while len(begun) < 5:
+        before = len(process.made)
+        process.assignments.refresh()
+        process.shards.settle(now_ms)
+        process.shards.tell_failures()
+        if len(process.made) > before:
+            begun.append(now_ms)
+            process.waits_until(lambda: process.made[-1].mode is Mode.STOPPED)
+        now_ms += 50.0
+    waits = [after - before for before, after in pairwise(begun)]
+    assert waits == [100.0, 200.0, 400.0, 800.0]
+    process.journal.refuses = set()
 
 
 def test_a_process_that_ends_leaves_all(process: Process) -> None:

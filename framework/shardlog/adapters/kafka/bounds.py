@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,11 @@ _PERHAPS_UNKNOWN = frozenset({KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN
 
 
 class Bounds:
-    """Questions about one topic. took: given what the consumer has read, where it is used for reading too."""
+    """Questions about one topic.
+
+    took: given what the consumer has read, where it is used for reading too. end_at: until when anybody waits for an
+    answer, in monotonic time; asked again and again.
+    """
 
     def __init__(
         self,
@@ -28,7 +33,9 @@ class Bounds:
         settings: KafkaSettings,
         faults: Faults,
         took: Callable[[Message], None] | None = None,
+        end_at: Callable[[], float] = lambda: math.inf,
     ) -> None:
+        self._end_at = end_at
         self._took = took
         self._consumer = consumer
         self._topic = topic
@@ -46,13 +53,13 @@ class Bounds:
         while True:
             error: BaseException = TimeoutError(f"no answer for {self._settings.request_timeout_ms} ms")
             try:
-                bounds = self._consumer.get_watermark_offsets(asked, timeout=_share(give_up))
+                bounds = self._consumer.get_watermark_offsets(asked, timeout=_share(min(give_up, self._end_at())))
                 if bounds is not None:
                     self._faults.succeeded()
                     return bounds
             except FOREIGN_ERRORS as raised:
                 error = raised
-            if self._is_hopeless(error, partition, give_up) or time.monotonic() > give_up:
+            if self._is_hopeless(error, partition, give_up) or time.monotonic() > min(give_up, self._end_at()):
                 raise our_error(error, self._settings, doing, self._faults) from error
 
     def _is_hopeless(self, error: BaseException, partition: int, give_up: float) -> bool:

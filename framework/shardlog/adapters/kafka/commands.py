@@ -101,6 +101,10 @@ class KafkaInput(Input):
         found = self._fetch.at(shard, offset)
         return None if found is None else found.original
 
+    def accept_gaps(self, gaps: Mapping[int, int]) -> None:
+        """By shard, the offset up to which records may be missing from here on. From any thread."""
+        self._accepted_gaps = dict(gaps)
+
     def on_arrival(self, wake: Callable[[], None]) -> None:
         """Each shard's executor may give the same one; all that differ are called."""
         with self._lock:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaError, KafkaException
 
 from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.errors import AppendFailed, ConfigurationError, JournalUnavailable, ShardlogError
+from shardlog.errors import AppendFailed, JournalRefused, JournalUnavailable, ShardlogError
 
 FOREIGN_ERRORS = (KafkaException, BufferError, FutureTimeout, RuntimeError, ValueError, TypeError, NotImplementedError)
 """What confluent_kafka raises: RuntimeError for a closed client, ValueError and TypeError for arguments it refuses."""
@@ -104,7 +104,7 @@ def explain(error: KafkaError | BaseException, settings: KafkaSettings, doing: s
 def our_error(
     error: KafkaError | BaseException, settings: KafkaSettings, doing: str, faults: Faults | None = None
 ) -> ShardlogError:
-    """ConfigurationError where somebody must act first, else JournalUnavailable.
+    """JournalRefused where somebody must act first, else JournalUnavailable.
 
     faults: what was reported beside the call, which then is the cause of its time-out.
     """
@@ -112,7 +112,7 @@ def our_error(
     if not is_for_good(found) and faults is not None and faults.refusal is not None:
         found = faults.refusal
     text = explain(error if found is None else found, settings, doing)
-    return ConfigurationError(text) if is_for_good(found) else JournalUnavailable(text)
+    return JournalRefused(text) if is_for_good(found) else JournalUnavailable(text)
 
 
 def append_failed(error: KafkaError | BaseException, settings: KafkaSettings, doing: str) -> AppendFailed:

@@ -126,6 +126,8 @@ class Tail:
             else:
                 self._error = error
                 break
+        else:
+            self._faults.succeeded()
         if self._error is not None and not self._held:  # else what came before it is given first
             self._fill(0.0)
 

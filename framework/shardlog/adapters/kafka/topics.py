@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, 
 from shardlog.adapters.kafka.clients import admin_config
 from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, is_for_good, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import RECORD_OVERHEAD_BYTES, KafkaSettings
-from shardlog.errors import ConfigurationError, JournalUnavailable
+from shardlog.errors import ConfigurationError, JournalRefused, JournalUnavailable
 from shardlog.model.names import listed
 
 ASK_SECONDS = 1.0
@@ -68,6 +68,7 @@ def checkpoints_topic(settings: KafkaSettings) -> Topic:
 
 _COMPACTED = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
 _IN_SYNC = "min.insync.replicas"
+_FORBIDDEN = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
 
 
 class KafkaTopics:
@@ -94,8 +95,8 @@ class KafkaTopics:
                 for t in missing
             ]
             made = self._admin.create_topics(new, operation_timeout=self._timeout_s, request_timeout=self._timeout_s)
-            for name, future in made.items():
-                self._made(name, future)
+            for topic in missing:
+                self._made(topic, made[topic.name])
         self._refuse_wrong(topics, self._metadata_with([topic.name for topic in topics]))
         return [topic.name for topic in missing]
 
@@ -131,7 +132,9 @@ class KafkaTopics:
 
         with kafka_errors(self._settings, f"describing topic {name}", self._faults):
             asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._timeout_s)
-            return str(asked[name].result(self._timeout_s + ANSWER_SECONDS).topic_id)
+            found = str(asked[name].result(self._timeout_s + ANSWER_SECONDS).topic_id)
+            self._faults.succeeded()
+            return found
 
     # -- questions -----------------------------------------------------------------------------------------------------
     def _metadata(self) -> ClusterMetadata:
@@ -192,15 +195,18 @@ class KafkaTopics:
         most = {name: str(self._settings.record_bytes_max) for name in topic.at_least}
         return {**topic.settings, **most}
 
-    def _made(self, name: str, future: Future[Any]) -> None:
+    def _made(self, topic: Topic, future: Future[Any]) -> None:
         try:
-            with kafka_errors(self._settings, f"making topic {name}", self._faults):
+            with kafka_errors(self._settings, f"making topic {topic.name}", self._faults):
                 future.result(self._timeout_s + ANSWER_SECONDS)
         except (ConfigurationError, JournalUnavailable) as error:
             cause = error.__cause__
             found = kafka_error(cause) if isinstance(cause, KafkaException) else None
-            if found is None or found.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # made by another, meanwhile
-                raise
+            if found is not None and found.code() == KafkaError.TOPIC_ALREADY_EXISTS:  # made by another, meanwhile
+                return
+            if found is not None and found.code() in _FORBIDDEN:
+                raise JournalRefused(f"{error}. Whoever may can make it: {self._how_to_make(topic)}") from error
+            raise
 
     def _replication(self, metadata: ClusterMetadata) -> tuple[int, int]:
         """Replicas of a new topic, and how many must be in sync."""
@@ -210,9 +216,14 @@ class KafkaTopics:
 
     # -- what is wrong -------------------------------------------------------------------------------------------------
     def _missing(self, topic: Topic) -> str:
+        return (
+            f"topic {topic.name} is not there, at {self._settings.listener}: run `shardlog admin init`, which makes it"
+        )
+
+    def _how_to_make(self, topic: Topic) -> str:
         kept = " ".join(f"--config {name}={value}" for name, value in self._made_with(topic).items())
-        step = self._command("kafka-topics.sh", f"--create --topic {topic.name} --partitions {topic.partitions} {kept}")
-        return f"topic {topic.name} is not there, at {self._settings.listener}: create it: {step}"
+        arguments = f"--create --topic {topic.name} --partitions {topic.partitions} {kept}"
+        return self._command("kafka-topics.sh", arguments)
 
     def _wrong_partitions(self, topic: Topic, found: TopicMetadata) -> list[str]:
         count = len(found.partitions)

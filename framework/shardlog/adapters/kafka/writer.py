@@ -100,6 +100,7 @@ class KafkaWriter(Writer):
             if offset is None or offset < 0:  # it stands there, and the broker did not say where
                 self._report(number, None)
             else:
+                self._faults.succeeded()
                 self._landed(offset)
                 self._report(number, offset)
         else:

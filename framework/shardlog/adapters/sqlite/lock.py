@@ -17,10 +17,15 @@ LOCK_NAME = "lock"
 
 
 class DirectoryLock:
-    """Held from `acquire` to `release`, or as a context. It goes with the process, however that ends."""
+    """Held from `acquire` to `release`, or as a context. It goes with the process, however that ends.
 
-    def __init__(self, directory: Path) -> None:
+    name: of the lock's file. does: what its holder does, for the message.
+    """
+
+    def __init__(self, directory: Path, name: str = LOCK_NAME, does: str = "serves this journal") -> None:
         self._directory = directory
+        self._name = name
+        self._does = does
         self._file: int | None = None
 
     def acquire(self) -> None:
@@ -28,14 +33,14 @@ class DirectoryLock:
         if self._file is not None:
             return
         make_directory(self._directory)
-        file = os.open(self._directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = os.open(self._directory / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(file, 64, 0).decode(errors="replace").strip() or "unknown"
             os.close(file)
             raise JournalHeld(
-                f"{self._directory}: process {holder} serves this journal: end it, or name another directory"
+                f"{self._directory}: process {holder} {self._does}: end it, or name another directory"
             ) from None
         os.ftruncate(file, 0)
         os.pwrite(file, b"%d\n" % os.getpid(), 0)

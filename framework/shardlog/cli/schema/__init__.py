@@ -9,6 +9,7 @@ from shardlog.cli.lazy import LazyCommands
 COMMANDS: Mapping[str, str] = {
     "export": "Write the Avro schema of every command and event, where no change is refused.",
     "check": "Compare the classes at hand with the schemas that are stored, and refuse what readers could not follow.",
+    "register": "Register every schema with the schema registry, before the code is deployed.",
 }
 
 command = LazyCommands(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from shardlog.cli.exit_codes import ExitCode
 from shardlog.cli.options import load_with_application
-from shardlog.cli.printing import say_json
+from shardlog.cli.printing import count, say_json
 
 if TYPE_CHECKING:
     from shardlog.model.application import Application
@@ -52,5 +54,24 @@ def say_serving(role: str, **where: object) -> None:
 
 
 def say_ended(role: str) -> None:
-    """The last line, for people."""
-    click.echo(f"shardlog serve {role}: everything that was taken is finished", err=True)
+    """The last line, for people, of a role that takes nothing from anybody: it derives from the journal."""
+    click.echo(f"shardlog serve {role}: ended; what it has not done stands in the journal for its next start", err=True)
+
+
+def say_drained(role: str, unsettled: Mapping[int, int]) -> int:
+    """The last line, for people, of a role that takes commands; returns the exit code.
+
+    unsettled: by shard, how many commands were taken whose outcome this process did not learn.
+    """
+    if not unsettled:
+        click.echo(f"shardlog serve {role}: everything that was taken is finished", err=True)
+        return ExitCode.OK
+    commands = count(sum(unsettled.values()), "command")
+    shards = ", ".join(f"shard {shard}: {number}" for shard, number in unsettled.items())
+    click.echo(
+        f"shardlog serve {role}: ended, and it is not known what came of {commands} ({shards}): they may stand in the "
+        "journal or not. Nothing is lost: whoever serves these shards next finds out, and takes what is missing from "
+        "the topic again; who waited for an answer sends it again under the same command id",
+        err=True,
+    )
+    return ExitCode.UNFINISHED

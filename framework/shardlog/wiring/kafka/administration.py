@@ -10,11 +10,12 @@ from typing import NamedTuple
 from shardlog.adapters.kafka.control import KafkaControl
 from shardlog.adapters.kafka.topics import KafkaTopics, control_topic
 from shardlog.journal.accepted_inputs import AcceptedInput
+from shardlog.journal.control import META_KEY, encode_meta
 from shardlog.journal.owners import Assignment
+from shardlog.journal.presence import Presence
 from shardlog.model.application import Application
 from shardlog.ownership import operations
 from shardlog.ownership.view import look
-from shardlog.ports.control import Control
 from shardlog.wiring.kafka.log import check_personal, routing_parts
 from shardlog.wiring.kafka.topics import all_topics
 from shardlog.wiring.settings import Settings
@@ -55,13 +56,28 @@ def init(settings: Settings, application: Application) -> Made:
         operations.planned(control, name, shards, parts, 0)
         made += topics.create(all_topics(settings, shards, sorted(application.aggregates)))
         meta = operations.init(control, name, shards, parts, time_ns() // 1000)
+        if control.is_overwritten:  # by this one or by another at the same time: the one that counts must be the newest
+            control.write(META_KEY, encode_meta(meta))
     return Made(meta.journal, meta.name, meta.shards, tuple(sorted(meta.categories)), tuple(made))
 
 
-def assign(settings: Settings, shard: int, owner: str) -> Assignment:
+class Assigned(NamedTuple):
+    """A shard's assignment. owner: what its new owner said of itself last; None where it never did."""
+
+    assignment: Assignment
+    owner: Presence | None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the owner has started and not ended, as far as it could say so."""
+        return self.owner is not None and self.owner.state == "started"
+
+
+def assign(settings: Settings, shard: int, owner: str) -> Assigned:
     """Say who should own a shard. Raises ConfigurationError, JournalMismatch, JournalUnavailable."""
     with _control(settings) as control:
-        return operations.assign(control, shard, owner)
+        assignment = operations.assign(control, shard, owner)
+        return Assigned(assignment, look(control.read()).executors.get(owner))
 
 
 def accept_input(settings: Settings, input: str, gaps: Mapping[int, int]) -> AcceptedInput:
@@ -84,7 +100,7 @@ def owners(settings: Settings) -> list[OwnerRow]:
 
 
 @contextmanager
-def _control(settings: Settings) -> Iterator[Control]:
+def _control(settings: Settings) -> Iterator[KafkaControl]:
     KafkaTopics(settings.kafka).check([control_topic(settings.kafka)])
     control = KafkaControl(settings.kafka)
     try:

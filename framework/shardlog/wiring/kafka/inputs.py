@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from shardlog.adapters.kafka.command_form import ReadAvro
 from shardlog.adapters.kafka.commands import KafkaInput, input_name
 from shardlog.adapters.kafka.topics import KafkaTopics
-from shardlog.ownership.view import look
+from shardlog.ownership.view import ControlView, look
 from shardlog.wiring.kafka.log import OpenLog, until_there
 from shardlog.wiring.kafka.topics import input_topics
 from shardlog.wiring.settings import Settings
@@ -38,3 +38,11 @@ def kafka_inputs(
             made.append(until_there(lambda: opened(topic, carries_sends), stop))  # noqa: B023  # called at once
             closing.callback(made[-1].close)
         yield made
+
+
+def accept_gaps(inputs: Sequence[KafkaInput], view: ControlView) -> None:
+    """Let what an operator has accepted meanwhile count: a shard that a gap holds up looks again by itself."""
+    for input in inputs:
+        accepted = view.inputs.get(input.name)
+        if accepted is not None:
+            input.accept_gaps(accepted.gaps)

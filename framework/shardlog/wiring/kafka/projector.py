@@ -11,9 +11,9 @@ from shardlog.model.application import Application
 from shardlog.telemetry.figures import ProjectionFigures
 from shardlog.wiring.kafka.log import Stopped, opened
 from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.rebuilding import TABLES, tables_lock
 from shardlog.wiring.settings import Settings
 
-TABLES = "projections.sqlite"
 LOOK_SECONDS = 0.2
 
 
@@ -38,10 +38,9 @@ class ProjectorProcess:
 
     def run(self, announce: Callable[[str], None]) -> None:
         """Serve until `stop`. announce: called once with the journal's id. A projection that stopped waits for its
-        repair, and the others go on. Raises ConfigurationError, JournalMismatch and StoreFailed."""
+        repair, and the others go on. Raises ConfigurationError, JournalMismatch, JournalHeld and StoreFailed."""
         try:
-            with opened(self._settings, self._application, self._stop) as log:
-                self._settings.directory.mkdir(parents=True, exist_ok=True)
+            with opened(self._settings, self._application, self._stop) as log, tables_lock(self._settings.directory):
                 store = SqlProjectionStore(self._settings.directory / TABLES)
                 meta = log.meta
                 thread = self.thread = ProjectionThread(
