@@ -15,6 +15,7 @@ import msgspec
 
 from shardlog.errors import DomainError, EngineRejection, Rejection, check_code
 from shardlog.executor.addresses import check_address
+from shardlog.executor.carried import Carried
 from shardlog.executor.deciding import EventRecord, record_event
 from shardlog.executor.decision import Decision, check_version, instant, internal_error
 from shardlog.executor.draft import Draft, PlainAnswer
@@ -34,7 +35,6 @@ from shardlog.executor.requests import (
     validated,
     why_undecodable,
 )
-from shardlog.executor.sends import Arrival, arrival
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.transaction import ShardTransaction
 from shardlog.executor.window import COUNTED_CHANNEL, window_key
@@ -64,6 +64,7 @@ class Decider:
         self._handlers = state.registry.handlers
         self._repeats = Repeats(state, pending, limits)
         self._entries = Entries(state, shard, limits)
+        self._carried = Carried(state, shard)
         self._epoch = 0
         self._about: Fields = {"journal": shard.journal, "shard": shard.number}
         self._seed = b""
@@ -120,10 +121,8 @@ class Decider:
         origin = record.origin
         if origin is None or not record.command_id:
             raise ValueError(f"a relay brought {value[:80]!r} to shard {self._shard.number} without origin or id")
-        if arrival(origin, self._state.received.get(origin.shard)) is Arrival.NEW:
+        if self._carried.is_new(origin, self._draft):
             self._decide(Decision(record, MANAGER_CHANNEL, None, None, None))
-        else:
-            self._draft.count("repeated")
 
     def input_record(self, name: str, channel: str, offset: int, value: bytes, carries_sends: bool = False) -> None:
         """A record of an input. Whatever it holds, it is settled: nothing sticks the shard."""
@@ -145,8 +144,7 @@ class Decider:
             record = self._identified(record, name, offset)
             if record.origin is not None:
                 channel = MANAGER_CHANNEL
-                if arrival(record.origin, self._state.received.get(record.origin.shard)) is not Arrival.NEW:
-                    self._draft.count("repeated")
+                if not self._carried.is_new(record.origin, self._draft):
                     return
             elif channel == COUNTED_CHANNEL:
                 key = window_key(record.tenant, record.category, record.id, record.command_id)

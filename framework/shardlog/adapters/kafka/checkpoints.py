@@ -9,6 +9,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.closing import close_behind
 from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.codec.json import NOT_DECODED
@@ -64,7 +65,7 @@ def read_checkpoints(settings: KafkaSettings, role: Role) -> dict[int, Checkpoin
             consumer.assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
             return _read(settings, consumer, role, end, faults)
     finally:
-        consumer.close()
+        close_behind(consumer)
 
 
 def _end(settings: KafkaSettings) -> int:
@@ -82,7 +83,7 @@ def _end(settings: KafkaSettings) -> int:
                     raise
                 asking.poll(POLL_SECONDS)  # its leader is just being chosen, or no broker answers
     finally:
-        asking.close()
+        close_behind(asking)
     if bounds is None:
         raise JournalUnavailable(
             f"Kafka at {settings.listener}: asking for the end of topic {settings.checkpoints_topic} took longer than "
