@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
 from shardlog.adapters.kafka.closing import close_behind
 from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_errors, our_error
+from shardlog.adapters.kafka.headers import read_headers
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics
 from shardlog.ports.originals import Original, Originals
@@ -83,9 +83,5 @@ def _offset_of(message: Message, topic: str, shard: int) -> int | None:
 
 def _original(message: Message) -> Original:
     """The record with what can be read of it: the client gives all headers or none."""
-    try:
-        found = cast("list[tuple[str, bytes | None]] | None", message.headers())  # the stubs allow more, for sending
-    except UnicodeDecodeError as error:
-        why = f"the name of a header is no UTF-8: {error.reason} at byte {error.start}"
-        return Original(message.value(), message.key(), headers_unread=why)
-    return Original(message.value(), message.key(), found or ())
+    headers, why_not = read_headers(message)
+    return Original(message.value(), message.key(), headers, why_not)

@@ -50,7 +50,7 @@ class KafkaOutputs(Outputs):
             producer = Producer(self._config())
             self._producer = producer
             self._until_done(lambda: producer.init_transactions(CALL_SECONDS))
-            return read_checkpoints(self._settings, "outputs")
+            return read_checkpoints(self._settings, "outputs").by_shard
 
     def write(self, records: Sequence[OutputRecord], checkpoints: Sequence[Checkpoint]) -> None:
         producer = self._producer
