@@ -102,8 +102,11 @@ def test_payments_whose_sends_were_lost_end_once_after_the_topic_was_accepted(
             said = place.run(*shlex.split(command))
             assert said.code == 0, said.err
             assert "all sends are carried again" in said.out
-        with place.serving("executor", "--ordinal", "0"):
-            relay.wait_until(lambda: len(happened(place, "payment_settled")) == PAYMENTS, "payments are lost")
+        with place.serving("executor", "--ordinal", "0") as executor:
+            executor.serves(*range(SHARDS))
+            executor.wait_until(
+                lambda: len(happened(place, "payment_settled")) == PAYMENTS, f"payments are lost; {relay.log}"
+            )
     for type in ("payment_started", "payment_received", "payment_settled"):
         found = happened(place, type)
         assert len(found) == PAYMENTS and set(found.values()) == {1}, type

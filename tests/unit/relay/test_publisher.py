@@ -245,6 +245,6 @@ def test_a_shard_that_cannot_be_read_is_asked_ever_more_seldom_and_holds_back_no
         world.write(1)
         publisher.step()
         world.ms += 100
-    assert 10 < damaged.reads < 20  # 100, 200, 400, 800, then every second
+    assert 10 < damaged.reads < 20  # after 100, 200, 400, 800 ms, then every second
     ends = [damaged.offsets(shard)[1] for shard in (1, 2)]
     assert [world.topics.outputs[shard].next for shard in (1, 2)] == ends
