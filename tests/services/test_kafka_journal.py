@@ -14,8 +14,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from shardlog.adapters.kafka.journal import KafkaJournal
-from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.output_topics import checkpoints_topic
+from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, control_topic, journal_topic
 from shardlog.errors import AppendFailed, ConfigurationError, JournalUnavailable
 from shardlog.testing.contracts.journal import Reports, append

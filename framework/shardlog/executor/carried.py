@@ -1,4 +1,4 @@
-"""Sends as a relay brings them: which are to be decided; repeats and gaps are counted apart, gaps are said (rule D3)."""
+"""Sends as a relay brings them: which are to be decided; repeats and gaps are counted apart (rule D3)."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Carried:
     def _say(self, origin: Origin, last: At | None) -> None:
         """Once for what is missing, whatever comes behind it."""
         log.warning(
-            "shard %d: send %s of shard %d came before its turn and is not taken: %s is to come before it, and the last "
-            "one taken is %s. After an error a relay brings it again by itself; if this stays, records of the topic of "
-            "sends were lost: `shardlog admin accept-input` with that topic makes the relay bring all again",
+            "shard %d: send %s of shard %d came before its turn and is not taken: %s is to come before it, and the "
+            "last one taken is %s. After an error a relay brings it again by itself; if this stays, records of the topic "
+            "of sends were lost: `shardlog admin accept-input` with that topic makes the relay bring all again",
             self._shard.number,
             (origin.epoch, origin.seq, origin.number),
             origin.shard,

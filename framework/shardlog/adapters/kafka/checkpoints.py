@@ -73,7 +73,7 @@ class Stored(NamedTuple):
     next: int
 
 
-def reset_headers(reset: int) -> list[tuple[str, bytes]]:
+def reset_headers(reset: int) -> list[tuple[str, str | bytes | None]]:
     """What says of a carrier's checkpoint which reset it knew of."""
     return [] if reset == NO_RESET else [(RESET_HEADER, b"%d" % reset)]
 

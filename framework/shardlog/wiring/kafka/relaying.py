@@ -65,8 +65,12 @@ class KafkaRelay:
         self.carrier = Carrier(
             journal, journal_id, shards, application, KafkaCarriage(settings), monotonic_ms, inputs, relay_limits
         )
-        self._publishing = _Loop("shardlog-publisher", self.publisher.step, lambda: self.publisher.progress, PUBLISHER_IDLE_SECONDS)
-        self._carrying = _Loop("shardlog-carrier", self.carrier.step, lambda: self.carrier.progress, CARRIER_IDLE_SECONDS)
+        self._publishing = _Loop(
+            "shardlog-publisher", self.publisher.step, lambda: self.publisher.progress, PUBLISHER_IDLE_SECONDS
+        )
+        self._carrying = _Loop(
+            "shardlog-carrier", self.carrier.step, lambda: self.carrier.progress, CARRIER_IDLE_SECONDS
+        )
 
     def start(self) -> None:
         """Begin. Both find out by themselves what they reach, and note it in `errors`."""
