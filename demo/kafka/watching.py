@@ -61,7 +61,9 @@ class Watch:
     def published(self) -> int:
         """How many of them the relay has published; while one of its transactions is open, as it was before."""
         try:
-            self._published = {shard: held.next for shard, held in read_checkpoints(self._settings, "outputs").items()}
+            self._published = {
+                shard: held.next for shard, held in read_checkpoints(self._settings, "outputs").by_shard.items()
+            }
         except JournalUnavailable:
             return sum(self._published.values())  # it is asked again, for as long as the relay lives
         return sum(self._published.values())

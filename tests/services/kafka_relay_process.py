@@ -24,9 +24,9 @@ from tests.services.bank_process import application as bank
 from tests.unit.executor.ledger import ledger
 
 APPLICATIONS = {"bank": bank, "ledger": ledger}
-PUBLISHER = PublisherLimits(transaction_records_max=50, retry_ms=50, replaced_ms_max=200)
+PUBLISHER = PublisherLimits(transaction_records_max=50, retry_ms=50, retry_ms_max=200, replaced_ms_max=200)
 """Small transactions: a kill finds one under way."""
-CARRIER = RelayLimits(checkpoint_ms=20, retry_ms=50)
+CARRIER = RelayLimits(checkpoint_ms=20, retry_ms=50, retry_ms_max=200)
 
 
 class HaltingOutputs(KafkaOutputs):

@@ -50,7 +50,7 @@ class RelayedJournal:
             [
                 journal_topic(self.settings, shards, FRAME_BYTES_MAX),
                 *command_topics(self.settings, shards, FRAME_BYTES_MAX),
-                *output_topics(self.settings, shards, application.aggregates),
+                *output_topics(self.settings, shards, application.aggregates, FRAME_BYTES_MAX, FRAME_BYTES_MAX),
             ]
         )
         self.journal = KafkaJournal(self.settings, shards)
@@ -74,8 +74,8 @@ class RelayedJournal:
             self.shards,
             self.application,
             inputs,
-            publisher_limits=PublisherLimits(retry_ms=20, checkpoint_ms=50, **limits),
-            relay_limits=RelayLimits(retry_ms=20, checkpoint_ms=20),
+            publisher_limits=PublisherLimits(retry_ms=20, retry_ms_max=100, checkpoint_ms=50, **limits),
+            relay_limits=RelayLimits(retry_ms=20, retry_ms_max=100, checkpoint_ms=20),
         )
 
     def process(self, application: str, journal_id: str = JOURNAL, halts: int = 0) -> subprocess.Popen[bytes]:

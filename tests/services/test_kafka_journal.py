@@ -16,9 +16,10 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from shardlog.adapters.kafka.control import KafkaControl
 from shardlog.adapters.kafka.journal import KafkaJournal
+from shardlog.adapters.kafka.output_topics import checkpoints_topic
 from shardlog.adapters.kafka.reading import Tail
 from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.adapters.kafka.topics import KafkaTopics, checkpoints_topic, control_topic, journal_topic
+from shardlog.adapters.kafka.topics import KafkaTopics, control_topic, journal_topic
 from shardlog.adapters.kafka.writer import KafkaWriter
 from shardlog.errors import AppendFailed, ConfigurationError, JournalUnavailable
 from shardlog.testing.contracts.journal import Reports, append

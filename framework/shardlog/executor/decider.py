@@ -16,6 +16,7 @@ import msgspec
 from shardlog.codec.unknown_fields import with_near_field
 from shardlog.errors import DomainError, EngineRejection, Rejection, check_code
 from shardlog.executor.addresses import check_address
+from shardlog.executor.carried import Carried
 from shardlog.executor.deciding import EventRecord, record_event
 from shardlog.executor.decision import Decision, check_version, instant, internal_error
 from shardlog.executor.draft import Draft, PlainAnswer
@@ -35,7 +36,6 @@ from shardlog.executor.requests import (
     validated,
     why_undecodable,
 )
-from shardlog.executor.sends import Arrival, arrival
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.transaction import ShardTransaction
 from shardlog.executor.window import COUNTED_CHANNEL, window_key
@@ -65,6 +65,7 @@ class Decider:
         self._handlers = state.registry.handlers
         self._repeats = Repeats(state, pending, limits)
         self._entries = Entries(state, shard, limits)
+        self._carried = Carried(state, shard)
         self._epoch = 0
         self._about: Fields = {"journal": shard.journal, "shard": shard.number}
         self._seed = b""
@@ -121,10 +122,8 @@ class Decider:
         origin = record.origin
         if origin is None or not record.command_id:
             raise ValueError(f"a relay brought {value[:80]!r} to shard {self._shard.number} without origin or id")
-        if arrival(origin, self._state.received.get(origin.shard)) is Arrival.NEW:
+        if self._carried.is_new(origin, self._draft):
             self._decide(Decision(record, MANAGER_CHANNEL, None, None, None))
-        else:
-            self._draft.count("repeated")
 
     def input_record(self, name: str, channel: str, offset: int, value: bytes, carries_sends: bool = False) -> None:
         """A record of an input. Whatever it holds, it is settled: nothing sticks the shard."""
@@ -146,8 +145,7 @@ class Decider:
             record = self._identified(record, name, offset)
             if record.origin is not None:
                 channel = MANAGER_CHANNEL
-                if arrival(record.origin, self._state.received.get(record.origin.shard)) is not Arrival.NEW:
-                    self._draft.count("repeated")
+                if not self._carried.is_new(record.origin, self._draft):
                     return
             elif channel == COUNTED_CHANNEL:
                 key = window_key(record.tenant, record.category, record.id, record.command_id)

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 
 class Original(NamedTuple):
-    """A record of an input, whole and unchanged. value, key: None where it has none."""
+    """A record of an input, whole and unchanged. value, key: None where it has none.
+
+    headers_unread: why `headers` are not known, though the record may have some; "" where they are.
+    """
 
     value: bytes | None
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    headers_unread: str = ""
 
 
 class Originals(ABC):

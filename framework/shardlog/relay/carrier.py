@@ -79,7 +79,7 @@ class Carrier:
         self._carriage = carriage
         self._now_ms = monotonic_ms
         self._limits = limits or RelayLimits()
-        self._attempts = Attempts("carrier", monotonic_ms, self._limits.retry_ms)
+        self._attempts = Attempts("carrier", monotonic_ms, self._limits.retry_ms, self._limits.retry_ms_max)
         reach = Seldom(monotonic_ms, REACH_CHECK_MS)
         fetched = RelayInputs(inputs, self._limits.original_bytes_max)
         self._reading = Reading(journal, application, fetched, self._attempts, self._limits, WHOSE, False, reach.is_due)
@@ -107,7 +107,7 @@ class Carrier:
         """
         if not self._take_reports():
             self._reading.sources.clear()
-        if not self._reading.sources and not self._attempts.attempt(CARRIAGE, self._begin):
+        if not self._reading.sources and not self._attempts.attempt(CARRIAGE, self._begin, grows=False):
             return False
         is_more_there = self._reading.read()
         for target in range(self._shards):
@@ -115,6 +115,11 @@ class Carrier:
         if self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
             self._store()
         return is_more_there
+
+    @property
+    def progress(self) -> int:
+        """Another number where a step has read something, or heard that a send is durable."""
+        return self.carried + sum(source.position for source in self._reading.sources)
 
     def figures(self) -> RelayFigures:
         """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
@@ -154,7 +159,8 @@ class Carrier:
                 continue  # of a producer that was abandoned
             if error is not None:
                 self._attempts.failed(CARRIAGE, error, self._limits.retry_ms)
-                return False  # what follows it may be durable, and does not count
+                self._generation += 1  # what follows it may be durable, and does not count: all is sent again
+                return False
             if at is not None:
                 self._delivered.setdefault(target, {})[source] = at
                 self.carried += 1

@@ -15,7 +15,7 @@ from shardlog.ports.journal import Journal
 from shardlog.ports.originals import Originals
 from shardlog.ports.outputs import OutputRecord, Outputs
 from shardlog.ports.relay import CommandDeadLetter
-from shardlog.relay.attempts import Attempts, Seldom
+from shardlog.relay.attempts import Attempts, GrowingWait, Seldom
 from shardlog.relay.core import FramePlace
 from shardlog.relay.letter_records import letter_record
 from shardlog.relay.limits import PublisherLimits
@@ -58,14 +58,16 @@ class Publisher:
         self._originals = originals
         self._now_ms = monotonic_ms
         self._limits = limits or PublisherLimits()
-        self._attempts = Attempts("publisher", monotonic_ms, self._limits.retry_ms)
+        self._attempts = Attempts("publisher", monotonic_ms, self._limits.retry_ms, self._limits.retry_ms_max)
         self._reach = Seldom(monotonic_ms, REACH_CHECK_MS)
         self._readers: list[Reader] = []
         self._stored: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._first = 0
         self._written_ms = monotonic_ms()
-        self._replaced_wait_ms = float(self._limits.retry_ms)
+        self._failed_wait = GrowingWait(self._limits.retry_ms, self._limits.retry_ms_max)
+        self._is_failing = False
+        self._replaced_wait = GrowingWait(self._limits.retry_ms, self._limits.replaced_ms_max)
         self._replaced_ms = float("-inf")
         self._batch: list[OutputRecord] = []
         self._batch_bytes = 0
@@ -81,13 +83,18 @@ class Publisher:
         What goes wrong stands in `errors` until it goes right; it is tried again after a while, and a shard that cannot
         be read does not hold back the others.
         """
-        if not self._readers and not self._attempts.attempt(OUTPUTS, self._begin):
+        if not self._readers and not self._attempts.attempt(OUTPUTS, self._begin, grows=False):
             return False
         is_more_there = self._read()
         is_due = self._now_ms() - self._written_ms >= self._limits.checkpoint_ms
         if self._batch or is_due:
             self._write()
         return is_more_there
+
+    @property
+    def progress(self) -> int:
+        """Another number where a step has read or published something."""
+        return self.published + sum(reader.position for reader in self._readers)
 
     def figures(self) -> PublisherFigures:
         """What it shows of itself to metrics. From any thread, and without I/O: ends are those of the last look."""
@@ -184,17 +191,24 @@ class Publisher:
             self._attempts.failed(OUTPUTS, error, self._replaced_again())
         except ShardlogError as error:
             self._readers = []
-            self._attempts.failed(OUTPUTS, error, self._limits.retry_ms if not isinstance(error, OutputsFailed) else 0)
+            self._attempts.failed(OUTPUTS, error, self._failed_again(error))
         else:
+            self._is_failing = False
             self._stored |= {checkpoint.shard: checkpoint.next for checkpoint in moved}
             self.published += len(self._batch)
         self._batch, self._batch_bytes = [], 0
 
+    def _failed_again(self, error: ShardlogError) -> float:
+        """How long to wait: not at all where what fails seldom has failed, then longer each time until one succeeds."""
+        is_first, self._is_failing = not self._is_failing, True
+        if is_first:
+            self._failed_wait.restart()
+        return 0.0 if is_first and isinstance(error, OutputsFailed) else self._failed_wait.next()
+
     def _replaced_again(self) -> float:
         """How long to leave the other alone: longer each time, until it was quiet for a good while."""
-        limits, now = self._limits, self._now_ms()
-        was_quiet = now - self._replaced_ms > 2 * limits.replaced_ms_max
-        self._replaced_wait_ms = limits.retry_ms if was_quiet else self._replaced_wait_ms * 2
-        self._replaced_wait_ms = min(self._replaced_wait_ms, float(limits.replaced_ms_max))
+        now = self._now_ms()
+        if now - self._replaced_ms > 2 * self._limits.replaced_ms_max:
+            self._replaced_wait.restart()
         self._replaced_ms = now
-        return self._replaced_wait_ms
+        return self._replaced_wait.next()

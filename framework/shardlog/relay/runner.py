@@ -54,7 +54,7 @@ class Relay(SendsSource):
         self._now_ms = monotonic_ms
         self._limits = limits or RelayLimits()
         self._shards = range(shards)
-        self._attempts = Attempts("relay", monotonic_ms, self._limits.retry_ms)
+        self._attempts = Attempts("relay", monotonic_ms, self._limits.retry_ms, self._limits.retry_ms_max)
         fetched = RelayInputs(inputs, self._limits.original_bytes_max)
         self._reading = Reading(
             journal, application, fetched, self._attempts, self._limits, whose="the relay", keeps_letters=True
@@ -83,19 +83,19 @@ class Relay(SendsSource):
         Returns whether there was more to read. What goes wrong stands in `errors` until it goes right; it is tried
         again after `retry_ms`, and what it does not concern goes on.
         """
-        if not self._reading.sources and not self._attempts.attempt(STORE, self._load):
+        if not self._reading.sources and not self._attempts.attempt(STORE, self._load, grows=False):
             return False
         self._reading.settle(self._ask())
         is_more_there = self._reading.read()
         if self._reading.letters or self._now_ms() - self._written_ms >= self._limits.checkpoint_ms:
-            self._attempts.attempt(STORE, self._write)
+            self._attempts.attempt(STORE, self._write, grows=False)
         return is_more_there
 
     def flush(self) -> None:
         """Store what is to be stored now, so that a restart reads little again. Raises nothing: see `errors`."""
         if self._reading.sources:
             self._reading.settle(self._ask())
-            self._attempts.attempt(STORE, self._write)
+            self._attempts.attempt(STORE, self._write, grows=False)
 
     @property
     def held(self) -> int:

@@ -54,7 +54,7 @@ class ShardCounts:
     """One shard's, since this process began to serve it.
 
     accepted: commands of acknowledged frames. not_accepted: all others, by outcome (`rejected`, `refused`, `repeated`,
-    `forwarded`, `unreadable`) and class of code, once their frame is acknowledged or needs none. claims_won,
+    `gap`, `forwarded`, `unreadable`) and class of code, once their frame is acknowledged or needs none. claims_won,
     claims_lost: to another claim of the same epoch. fences: how often another process's record ended a claim that
     served. failures: appends and claims that came to nothing. replayed_frames: applied at recoveries. recovery_seconds:
     from the beginning of the last recovery to the claim that ended it. replay_end: where the log ended when that

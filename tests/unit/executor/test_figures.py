@@ -11,7 +11,7 @@ from shardlog.executor.limits import Limits
 from shardlog.executor.shard import Mode
 from shardlog.ports.inputs import Input
 from tests.unit.executor.ledger import Deposit, Faulty, Note, Withdraw
-from tests.unit.executor.served import HandInput, HandWorld, Served, value
+from tests.unit.executor.served import HandInput, HandWorld, Served, origin, value
 from tests.unit.telemetry.scraped import Scrape, scrape
 
 
@@ -215,3 +215,20 @@ def test_a_line_on_an_exception_of_the_domain_carries_shard_and_epoch(
     served.send("a:1", Note(text="boom"))
     (line,) = (record for record in caplog.records if "ended in an exception" in record.message)
     assert (vars(line)["shard"], vars(line)["epoch"]) == (0, 1)
+
+
+def test_a_send_that_came_too_soon_is_a_gap_and_no_repeat_and_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    input = EndingInput("kafka:sends:f00d")
+    served, _ = input_shown(input)
+    for number, before in ((0, None), (2, 1), (3, 2), (0, None), (1, 0)):
+        previous = None if before is None else (1, 1, before)
+        sent = origin((1, 1, number), previous)
+        input.put(value("a:1", Deposit(amount=1), command_id=f"s-{number}", origin=sent))
+    served.settle()
+    found = shown(served)
+    assert found.value("shardlog_commands_total", shard="0", outcome="gap", code="") == 2
+    assert found.value("shardlog_commands_total", shard="0", outcome="repeated", code="") == 1
+    assert found.value("shardlog_commands_total", shard="0", outcome="accepted", code="") == 2
+    said = [record.getMessage() for record in caplog.records if "before its turn" in record.getMessage()]
+    assert len(said) == 1
+    assert "send (1, 1, 2) of shard 1 came before its turn" in said[0]

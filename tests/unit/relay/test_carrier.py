@@ -191,3 +191,23 @@ def test_a_checkpoint_beyond_the_logs_end_is_refused() -> None:
     carrier = world.carrier()
     carrier.step()
     assert [type(error) for error in carrier.errors.values()] == [Diverged]
+
+
+def test_all_that_an_outage_fails_is_over_with_the_first_report() -> None:
+    world = World()
+    late = Late(world.topics)
+    limits = RelayLimits(retry_ms=100, checkpoint_ms=0)
+    carrier = Carrier(world.journal, JOURNAL, SHARDS, ledger, late, lambda: world.ms, limits=limits)
+    for _ in range(50):
+        world.frame(0, 1)
+    carrier.step()
+    for report in list(late.told):
+        report(OutputsFailed("the brokers did not take the record in time"))
+    carrier.step()
+    world.ms += 100
+    carrier.step()
+    assert len(late.told) == 100  # all is sent again after one wait
+    for report in late.told[50:]:
+        report(None)
+    carrier.step()
+    assert carrier.held == 0

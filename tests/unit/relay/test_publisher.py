@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -199,3 +200,51 @@ def test_an_error_of_the_topics_stands_in_errors_until_it_is_over() -> None:
     assert isinstance(publisher.errors["the topics"], OutputsFailed)
     run(publisher)
     assert publisher.errors == {}
+
+
+def test_topics_that_fail_again_and_again_are_left_alone_for_longer_each_time() -> None:
+    world = World()
+    world.write(1)
+    world.topics.faults.extend(["lost"] * 6)
+    publisher = world.publisher(retry_ms=100, retry_ms_max=350)
+    waits = []
+    for left in range(5, -1, -1):
+        began = world.ms
+        while len(world.topics.faults) > left:
+            publisher.step()
+            world.ms += 10
+        waits.append(round((world.ms - began) / 50) * 50)
+    assert waits == [0, 0, 100, 200, 350, 350]  # the first is tried again at once
+    world.ms += 350
+    run(publisher)
+    world.write(1)
+    world.topics.faults.append("lost")
+    publisher.step()
+    run(publisher, steps=3)  # it had succeeded, so this one is a first again
+    assert len(set(world.ids())) == len(world.ids()) == 2 * len(STREAMS)
+
+
+class Damaged(MemoryJournal):
+    """Its first shard cannot be read."""
+
+    reads = 0
+
+    def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
+        if shard == 0:
+            self.reads += 1
+            raise JournalUnavailable("nothing came for 5000 ms")
+        return super().read(shard, start)
+
+
+def test_a_shard_that_cannot_be_read_is_asked_ever_more_seldom_and_holds_back_no_other() -> None:
+    world = World()
+    world.journal = damaged = Damaged(SHARDS)
+    world.log = LogWriter(damaged, SHARDS)
+    publisher = world.publisher(retry_ms=100, retry_ms_max=1_000)
+    for _ in range(100):
+        world.write(1)
+        publisher.step()
+        world.ms += 100
+    assert 10 < damaged.reads < 20  # after 100, 200, 400, 800 ms, then every second
+    ends = [damaged.offsets(shard)[1] for shard in (1, 2)]
+    assert [world.topics.outputs[shard].next for shard in (1, 2)] == ends

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from shardlog.adapters.kafka.clients import commands_config
 from shardlog.adapters.kafka.command_form import ReadAvro, command_form
 from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.headers import read_headers
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import ShardlogError
 from shardlog.ports.inputs import UnreadableRecord
@@ -141,10 +142,9 @@ class Arrivals:
                 return
 
     def _record(self, message: Message) -> bytes:
-        try:
-            headers = message.headers()
-        except UnicodeDecodeError as error:
-            return UnreadableRecord(f"the name of a header is no UTF-8: {error.reason} at byte {error.start}")
+        headers, why_not = read_headers(message)
+        if why_not:
+            return UnreadableRecord(why_not)
         return command_form(message.value(), headers, self._read_avro)
 
     def _not_there(self) -> None:

@@ -1,14 +1,19 @@
-"""The checkpoints topic: how far relays have come, the newest record of each key."""
+"""The checkpoints topic: how far relays have come, the newest record of each key, and from where that counts.
+
+A carrier that does not know of a reset may store its checkpoint behind it. So each names the reset that it knew of, by
+its offset, and those that name an older one count for nothing.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.closing import close_behind
 from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_error, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.codec.json import NOT_DECODED
@@ -19,6 +24,11 @@ from shardlog.ports.checkpoints import Checkpoint
 Role: TypeAlias = Literal["outputs", "sends"]
 """Whose checkpoint: the publisher's or the carrier's. Keys are `ROLE/SHARD`."""
 PARTITION = 0
+RESET_KEY = b"reset/sends"
+"""Of the record that makes carriers begin at the journal's beginning."""
+RESET_HEADER = "reset"
+"""Of a checkpoint: the offset of the reset that its carrier knew of; it has none where there was none."""
+NO_RESET = -1
 POLL_SECONDS = 0.1
 ASK_SECONDS = 1.0
 BATCH_RECORDS = 500
@@ -49,7 +59,26 @@ def checkpoint_record(role: Role, checkpoint: Checkpoint) -> tuple[bytes, bytes]
     return f"{role}/{checkpoint.shard}".encode(), _encode(_Record("shardlog", 1, "checkpoint", *checkpoint))
 
 
-def read_checkpoints(settings: KafkaSettings, role: Role) -> dict[int, Checkpoint]:
+class _Known(NamedTuple):
+    checkpoint: Checkpoint
+    reset: int
+
+
+class Stored(NamedTuple):
+    """by_shard: the newest checkpoints that count. reset: the offset of the newest reset, NO_RESET where there is none.
+    next: where the topic ended."""
+
+    by_shard: dict[int, Checkpoint]
+    reset: int
+    next: int
+
+
+def reset_headers(reset: int) -> list[tuple[str, str | bytes | None]]:
+    """What says of a carrier's checkpoint which reset it knew of."""
+    return [] if reset == NO_RESET else [(RESET_HEADER, b"%d" % reset)]
+
+
+def read_checkpoints(settings: KafkaSettings, role: Role) -> Stored:
     """The newest of each shard, of all that was committed when this was called.
 
     Raises JournalUnavailable where that does not end in time, ConfigurationError where somebody must act.
@@ -64,7 +93,7 @@ def read_checkpoints(settings: KafkaSettings, role: Role) -> dict[int, Checkpoin
             consumer.assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
             return _read(settings, consumer, role, end, faults)
     finally:
-        consumer.close()
+        close_behind(consumer)
 
 
 def _end(settings: KafkaSettings) -> int:
@@ -82,7 +111,7 @@ def _end(settings: KafkaSettings) -> int:
                     raise
                 asking.poll(POLL_SECONDS)  # its leader is just being chosen, or no broker answers
     finally:
-        asking.close()
+        close_behind(asking)
     if bounds is None:
         raise JournalUnavailable(
             f"Kafka at {settings.listener}: asking for the end of topic {settings.checkpoints_topic} took longer than "
@@ -91,9 +120,9 @@ def _end(settings: KafkaSettings) -> int:
     return bounds[1]
 
 
-def _read(settings: KafkaSettings, consumer: Consumer, role: Role, end: int, faults: Faults) -> dict[int, Checkpoint]:
-    found: dict[int, Checkpoint] = {}
-    position = 0
+def _read(settings: KafkaSettings, consumer: Consumer, role: Role, end: int, faults: Faults) -> Stored:
+    found: dict[int, _Known] = {}
+    position, reset = 0, NO_RESET
     give_up = time.monotonic() + settings.read_timeout_ms / 1000
     while position < end:
         message = consumer.poll(POLL_SECONDS)
@@ -102,7 +131,10 @@ def _read(settings: KafkaSettings, consumer: Consumer, role: Role, end: int, fau
             offset = message.offset() or 0
             error = message.error()
             if error is None:
-                _take(settings, message, role, found)
+                if role == "sends" and message.key() == RESET_KEY:
+                    reset = offset
+                else:
+                    _take(settings, message, role, found)
                 position, give_up = offset + 1, time.monotonic() + settings.read_timeout_ms / 1000
             elif error.code() == KafkaError._PARTITION_EOF:
                 position = max(position, offset)
@@ -119,10 +151,11 @@ def _read(settings: KafkaSettings, consumer: Consumer, role: Role, end: int, fau
                 f"reading topic {settings.checkpoints_topic}",
                 faults,
             )
-    return found
+    counting = {shard: known.checkpoint for shard, known in found.items() if known.reset == reset}
+    return Stored(counting, reset, position)
 
 
-def _take(settings: KafkaSettings, message: Message, role: Role, found: dict[int, Checkpoint]) -> None:
+def _take(settings: KafkaSettings, message: Message, role: Role, found: dict[int, _Known]) -> None:
     key, value = (message.key() or b"").decode(errors="replace"), message.value()
     kind, _, shard = key.partition("/")
     if kind != role or not shard.isdecimal():
@@ -138,4 +171,9 @@ def _take(settings: KafkaSettings, message: Message, role: Role, found: dict[int
             f"checkpoint ({error}): only relays write there; write a checkpoint that is known to be right, or a record "
             "without a value, then all is published again"
         ) from error
-    found[int(shard)] = Checkpoint(*msgspec.structs.astuple(record)[3:])
+    found[int(shard)] = _Known(Checkpoint(*msgspec.structs.astuple(record)[3:]), _reset_known(message))
+
+
+def _reset_known(message: Message) -> int:
+    named = dict(message.headers() or ()).get(RESET_HEADER)
+    return int(named) if isinstance(named, bytes) and named.isdigit() else NO_RESET

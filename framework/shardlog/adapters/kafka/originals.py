@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.closing import close_behind
 from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_errors, our_error
+from shardlog.adapters.kafka.headers import read_headers
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics
 from shardlog.ports.originals import Original, Originals
@@ -28,7 +29,6 @@ class KafkaOriginals(Originals):
         self._faults = Faults()
         self._ids: dict[str, tuple[str, float]] = {}
         self._consumer: Consumer | None = None
-        self._at: tuple[str, int, int] | None = None
 
     def fetch(self, input: str, shard: int, offset: int) -> Original | None:
         kind, _, rest = input.partition(":")
@@ -39,10 +39,10 @@ class KafkaOriginals(Originals):
             return self._read(topic, shard, offset)
 
     def close(self) -> None:
-        """Free the consumer. Idempotent."""
+        """Free the consumer, in the background. Idempotent."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            consumer.close()
+            close_behind(consumer)
 
     def _id_of(self, topic: str) -> str:
         id, asked_at = self._ids.get(topic, ("", 0.0))
@@ -56,22 +56,18 @@ class KafkaOriginals(Originals):
         if self._consumer is None:
             config = consumer_config(self._settings) | {"isolation.level": "read_committed"}
             self._consumer = Consumer(config | {"error_cb": self._faults.note})
-            self._at = None
         consumer = self._consumer
-        if self._at != (topic, shard, offset):
-            consumer.assign([TopicPartition(topic, shard, offset)])
-        self._at = None
+        consumer.assign([TopicPartition(topic, shard, offset)])  # each time: what was fetched before is dropped
         give_up = time.monotonic() + self._settings.read_timeout_ms / 1000
         while True:
             message = consumer.poll(POLL_SECONDS)
             error = None if message is None else message.error()
-            if message is not None and error is None:
-                found = message.offset()
-                if found != offset:
-                    return None
-                self._at = (topic, shard, offset + 1)
-                return Original(message.value(), message.key(), _headers(message))
-            if error is not None and (error.code() in _GONE or error.code() == KafkaError._PARTITION_EOF):
+            if message is not None and (error is None or error.code() == KafkaError._PARTITION_EOF):
+                found = _offset_of(message, topic, shard)
+                if found is not None and found >= offset:
+                    return _original(message) if found == offset and error is None else None
+                continue  # of what was asked for before
+            if error is not None and error.code() in _GONE:
                 return None
             if error is not None and is_for_good(error):
                 raise our_error(error, self._settings, f"reading topic {topic}, shard {shard}", self._faults)
@@ -80,6 +76,12 @@ class KafkaOriginals(Originals):
                 raise our_error(late, self._settings, f"reading topic {topic}, shard {shard}", self._faults)
 
 
-def _headers(message: Message) -> list[tuple[str, bytes | None]]:
-    found = cast("list[tuple[str, bytes | None]] | None", message.headers())  # what the stubs allow more is for sending
-    return [] if found is None else list(found)
+def _offset_of(message: Message, topic: str, shard: int) -> int | None:
+    """Where it stands, or where the partition ends; None for one of another partition."""
+    return message.offset() if (message.topic(), message.partition()) == (topic, shard) else None
+
+
+def _original(message: Message) -> Original:
+    """The record with what can be read of it: the client gives all headers or none."""
+    headers, why_not = read_headers(message)
+    return Original(message.value(), message.key(), headers, why_not)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from shardlog.adapters.kafka.checkpoints import PARTITION, checkpoint_record, read_checkpoints
 from shardlog.adapters.kafka.clients import Config, producer_config
@@ -40,16 +40,17 @@ class KafkaOutputs(Outputs):
         self._faults = Faults()
         self._producer: Producer | None = None
         self._failed: KafkaError | None = None
+        self._failed_topic = ""
 
     def begin(self) -> Mapping[int, Checkpoint]:
         self._drop()
-        self._faults, self._failed = Faults(), None
+        self._faults, self._failed, self._failed_topic = Faults(), None, ""
         doing = f"beginning to publish for journal {self._settings.journal}"
         with output_errors(self._settings, doing, self._faults):
             producer = Producer(self._config())
             self._producer = producer
             self._until_done(lambda: producer.init_transactions(CALL_SECONDS))
-            return read_checkpoints(self._settings, "outputs")
+            return read_checkpoints(self._settings, "outputs").by_shard
 
     def write(self, records: Sequence[OutputRecord], checkpoints: Sequence[Checkpoint]) -> None:
         producer = self._producer
@@ -62,6 +63,8 @@ class KafkaOutputs(Outputs):
             self._until_done(lambda: producer.commit_transaction(CALL_SECONDS))
         except FOREIGN_ERRORS as error:
             cause = self._abort(producer, error)
+            if self._failed_topic:
+                doing = f"{doing}, at one for topic {self._failed_topic},"
             raise output_error(cause, self._settings, doing, self._faults) from error
 
     def close(self) -> None:
@@ -80,6 +83,9 @@ class KafkaOutputs(Outputs):
                     if time.monotonic() > give_up:
                         raise
                     producer.poll(0.05)
+                except KafkaException:
+                    self._failed_topic = prefix + topic
+                    raise
                 else:
                     break
         for checkpoint in checkpoints:
@@ -149,7 +155,7 @@ class KafkaOutputs(Outputs):
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         """The first that failed says why the transaction does; those behind it were only dropped."""
         if error is not None and self._failed is None and error.code() not in _DROPPED:
-            self._failed = error
+            self._failed, self._failed_topic = error, message.topic() or ""
 
 
 _DROPPED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
@@ -26,13 +27,14 @@ REPLICATED_BROKERS_MIN = 3
 class Topic(NamedTuple):
     """A topic as it must be. settings: what is set when it is made; those in `checked` are refused when they differ.
 
-    at_least: settings that are numbers and may be larger.
+    at_least: settings that are numbers and may be larger. advised: set when it is made, and free to be changed.
     """
 
     name: str
     partitions: int
     settings: Mapping[str, str]
     at_least: frozenset[str] = frozenset()
+    advised: Mapping[str, str] = MappingProxyType({})
 
 
 def journal_topic(settings: KafkaSettings, shards: int, frame_bytes_max: int) -> Topic:
@@ -58,15 +60,10 @@ def journal_topic(settings: KafkaSettings, shards: int, frame_bytes_max: int) ->
 
 def control_topic(settings: KafkaSettings) -> Topic:
     """Meta record, assignments and owners: the newest of each key is kept."""
-    return Topic(settings.control_topic, 1, _COMPACTED)
+    return Topic(settings.control_topic, 1, COMPACTED)
 
 
-def checkpoints_topic(settings: KafkaSettings) -> Topic:
-    """How far the relay has come: the newest of each key is kept."""
-    return Topic(settings.checkpoints_topic, 1, _COMPACTED)
-
-
-_COMPACTED = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
+COMPACTED = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
 _IN_SYNC = "min.insync.replicas"
 _FORBIDDEN = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
 
@@ -193,7 +190,7 @@ class KafkaTopics:
     def _made_with(self, topic: Topic) -> dict[str, str]:
         """A new topic takes any record that a producer of ours sends."""
         most = {name: str(self._settings.record_bytes_max) for name in topic.at_least}
-        return {**topic.settings, **most}
+        return {**topic.advised, **topic.settings, **most}
 
     def _made(self, topic: Topic, future: Future[Any]) -> None:
         try:

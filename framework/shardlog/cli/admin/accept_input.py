@@ -28,16 +28,20 @@ def command(input: str, gaps: tuple[tuple[int, int], ...], settings: Path | None
 
     Without --gap: in place of another incarnation of it, which is a topic that was made anew; it is read from its
     start. An executor takes it up at its next start.
+
+    Where INPUT is the topic of what shards send one another, the relay carries all of it again, from the beginning of
+    the journal: what its targets have taken they drop.
     """
     loaded, _ = begun(settings)
 
-    from shardlog.wiring.kafka.administration import accept_input
+    from shardlog.wiring.kafka.administration import accept_input, carries_sends
 
     accepted = accept_input(loaded.settings, input, dict(gaps))
+    is_again = carries_sends(loaded.settings, input)
     if as_json:
-        say_json({"input": accepted.input, "gaps": sorted(accepted.gaps.items())})
+        say_json({"input": accepted.input, "gaps": sorted(accepted.gaps.items()), "carried_again": is_again})
     else:
         given_up = "".join(
             f"; shard {shard}: without records below {at}" for shard, at in sorted(accepted.gaps.items())
         )
-        click.echo(f"{accepted.input}: accepted{given_up}")
+        click.echo(f"{accepted.input}: accepted{given_up}{'; all sends are carried again' if is_again else ''}")

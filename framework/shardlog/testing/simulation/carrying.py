@@ -19,7 +19,7 @@ from shardlog.testing.simulation.crashing import CrashPoints
 from shardlog.testing.simulation.environment import JOURNAL, Environment
 from shardlog.testing.simulation.finding import Finding
 
-LIMITS = RelayLimits(held_sends_max=60, read_records_max=20, checkpoint_ms=30, retry_ms=10)
+LIMITS = RelayLimits(held_sends_max=60, read_records_max=20, checkpoint_ms=30, retry_ms=10, retry_ms_max=40)
 EXPECTED_ERRORS = (CheckpointMoved, Corrupt, StoreUnavailable)
 
 

@@ -8,6 +8,8 @@ from time import time_ns
 from typing import NamedTuple
 
 from shardlog.adapters.kafka.control import KafkaControl
+from shardlog.adapters.kafka.originals import KIND
+from shardlog.adapters.kafka.resetting import reset_sends
 from shardlog.adapters.kafka.topics import KafkaTopics, control_topic
 from shardlog.journal.accepted_inputs import AcceptedInput
 from shardlog.journal.control import META_KEY, encode_meta
@@ -81,9 +83,20 @@ def assign(settings: Settings, shard: int, owner: str) -> Assigned:
 
 
 def accept_input(settings: Settings, input: str, gaps: Mapping[int, int]) -> AcceptedInput:
-    """Accept an input, and records of it that are gone. Raises JournalMismatch, JournalUnavailable."""
+    """Accept an input, and records of it that are gone; of what shards send, all is carried again then.
+
+    Raises JournalMismatch, JournalUnavailable.
+    """
     with _control(settings) as control:
-        return operations.accept_input(control, input, gaps)
+        accepted = operations.accept_input(control, input, gaps)
+    if carries_sends(settings, input):
+        reset_sends(settings.kafka)
+    return accepted
+
+
+def carries_sends(settings: Settings, input: str) -> bool:
+    """Whether an input's full name is that of what shards send one another."""
+    return input.rpartition(":")[0] == f"{KIND}:{settings.kafka.sends_topic}"
 
 
 def owners(settings: Settings) -> list[OwnerRow]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.avro.wire import AvroWire
-from shardlog.errors import PayloadUnreadable, SchemaUnknown
+from shardlog.errors import PayloadUnreadable, PayloadUnwritable, SchemaUnknown
 from shardlog.model.application import Application
 from shardlog.ports.inputs import UnreadableRecord
 from shardlog.relay.publishing import EventForm
@@ -47,10 +47,29 @@ class LazyAvro:
         except KeyError:
             return UnreadableRecord(f"its payload is Avro, and there is no command {category}/{command} to read it as")
 
-    def event_form(self, settings: KafkaSettings) -> EventForm:
-        """How the publisher writes events in Avro."""
+    def event_form(self, settings: KafkaSettings, bytes_max: int) -> EventForm:
+        """How the publisher writes events in Avro. bytes_max: of one, which its topic takes.
+
+        Its `encode` raises PayloadUnwritable for an event that this application does not have, and for one that is too
+        long: Avro writes every field and eight bytes a float, JSON may do with less.
+        """
 
         def encode(tag: str, data: bytes) -> bytes:
-            return self._wire().encode_event_json(settings.events_topic(tag.partition("/")[0]), tag, data)
+            topic = settings.events_topic(tag.partition("/")[0])
+            try:
+                value = self._wire().encode_event_json(topic, tag, data)
+            except KeyError as error:
+                raise PayloadUnwritable(
+                    f"event {tag} for topic {topic} cannot be written as Avro: this application has no such event. "
+                    "Give the relay the code that has it, with its old versions; or publish as JSON ([publisher] "
+                    "event_format)"
+                ) from error
+            if len(value) > bytes_max:
+                raise PayloadUnwritable(
+                    f"event {tag} for topic {topic} takes {len(value)} bytes as Avro, and {bytes_max} are allowed "
+                    "(frame_bytes_max): raise that and the topic's max.message.bytes, or publish as JSON ([publisher] "
+                    "event_format)"
+                )
+            return value
 
         return EventForm(MEDIA_TYPE, encode)

@@ -54,7 +54,9 @@ class RelayProcess:
         settings, meta = self._settings, opened_log.meta
         wanted = relay_topics(settings, meta.shards, sorted(self._application.aggregates))
         until_there(lambda: KafkaTopics(settings.kafka).check(wanted), self._stop)
-        events = self._avro.event_form(settings.kafka) if settings.publisher.event_format == "avro" else JSON_EVENTS
+        events, event_bytes_max = JSON_EVENTS, settings.executor.frame_bytes_max
+        if settings.publisher.event_format == "avro":
+            events = self._avro.event_form(settings.kafka, event_bytes_max)
         with kafka_inputs(settings, opened_log, self._stop, self._avro.read_command) as inputs:
             relay = self._relay = KafkaRelay(
                 settings.kafka,

@@ -25,6 +25,9 @@ log = logging.getLogger("shardlog.relay")
 PUBLISHER_IDLE_SECONDS = 0.01
 CARRIER_IDLE_SECONDS = 0.002
 """How long a thread that found nothing waits before it looks again: what it reads is fetched beside it."""
+IDLE_SECONDS_MAX = 0.02
+"""How long one waits that has found nothing for a while: each time half as long again as before."""
+IDLE_GROWTH = 1.5
 
 
 class KafkaRelay:
@@ -62,8 +65,12 @@ class KafkaRelay:
         self.carrier = Carrier(
             journal, journal_id, shards, application, KafkaCarriage(settings), monotonic_ms, inputs, relay_limits
         )
-        self._publishing = _Loop("shardlog-publisher", self.publisher.step, PUBLISHER_IDLE_SECONDS)
-        self._carrying = _Loop("shardlog-carrier", self.carrier.step, CARRIER_IDLE_SECONDS)
+        self._publishing = _Loop(
+            "shardlog-publisher", self.publisher.step, lambda: self.publisher.progress, PUBLISHER_IDLE_SECONDS
+        )
+        self._carrying = _Loop(
+            "shardlog-carrier", self.carrier.step, lambda: self.carrier.progress, CARRIER_IDLE_SECONDS
+        )
 
     def start(self) -> None:
         """Begin. Both find out by themselves what they reach, and note it in `errors`."""
@@ -103,11 +110,12 @@ class KafkaRelay:
 
 
 class _Loop:
-    """A thread that steps a role until it is stopped."""
+    """A thread that steps a role until it is stopped. progress: another value where a step has done something."""
 
-    def __init__(self, name: str, step: Callable[[], bool], idle_s: float) -> None:
+    def __init__(self, name: str, step: Callable[[], bool], progress: Callable[[], int], idle_s: float) -> None:
         self.error: Exception | None = None
         self._step = step
+        self._progress = progress
         self._idle_s = idle_s
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -124,9 +132,14 @@ class _Loop:
 
     def _run(self) -> None:
         try:
+            wait_s, before = self._idle_s, -1
             while not self._is_stopping.is_set():
-                if not self._step():
-                    self._is_stopping.wait(self._idle_s)
+                is_more_there = self._step()
+                progress = self._progress()
+                wait_s = self._idle_s if progress != before else min(wait_s * IDLE_GROWTH, IDLE_SECONDS_MAX)
+                before = progress
+                if not is_more_there:
+                    self._is_stopping.wait(wait_s)
         except Exception as error:
             log.exception("%s stopped; what it has not done waits for the next start", self._thread.name)
             self.error = error
