@@ -62,6 +62,11 @@ def command_form(value: bytes | None, headers: Headers, read_avro: ReadAvro | No
         return UnreadableRecord(str(wrong))
 
 
+def is_framed(value: bytes | None) -> bool:
+    """Whether reading it may ask a schema registry."""
+    return value is not None and value[:1] == AVRO_MAGIC
+
+
 def _own_headers(headers: Headers) -> Mapping[str, bytes]:
     """Those that speak of the command, each once; a header that is misspelt must not go unheard."""
     found: dict[str, bytes] = {}
