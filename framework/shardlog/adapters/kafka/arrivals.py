@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from shardlog.adapters.kafka.arriving import Arriving
 from shardlog.adapters.kafka.clients import commands_config
-from shardlog.adapters.kafka.command_form import ReadAvro, command_form, is_framed
+from shardlog.adapters.kafka.command_form import ReadAvro, command_of, is_framed
 from shardlog.adapters.kafka.decoding import Decoding
 from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import ConfigurationError
-from shardlog.ports.inputs import UnreadableRecord
 
 WATCH_SECONDS = 0.2
 """How long the thread waits at a time."""
@@ -199,7 +199,7 @@ class Arrivals:
             arriving.put_off(offset, message, len(value or b""))
             self._decoder(arriving).wake()
         else:
-            arriving.hold(offset, self._record(message))
+            arriving.hold(offset, command_of(message, self._read_avro))
         if arriving.is_full:
             self._unassign(arriving)
 
@@ -218,17 +218,10 @@ class Arrivals:
         for arriving in self._shards.values():
             self._stop(arriving, our_error(error, self._settings, self._doing(arriving), self._faults))
 
-    def _record(self, message: Message) -> bytes:
-        try:
-            headers = message.headers()
-        except UnicodeDecodeError as error:
-            return UnreadableRecord(f"the name of a header is no UTF-8: {error.reason} at byte {error.start}")
-        return command_form(message.value(), headers, self._read_avro)
-
     def _decoder(self, arriving: Arriving) -> Decoding:
         found = self._decoding.get(arriving.shard)
         if found is None:
-            found = Decoding(arriving, self._lock, self._record, self._stop, self._arrived)
+            found = Decoding(arriving, self._lock, partial(command_of, read_avro=self._read_avro), self._stop, self._arrived)
             self._decoding[arriving.shard] = found
         return found
 
