@@ -59,6 +59,11 @@ class ShardInputs:
                 found.append(Batch(input.name, channel, records, input.carries_sends))
         return found
 
+    def release(self) -> None:
+        """They are read no more."""
+        for input in self.all:
+            input.release(self._shard)
+
     def figures(self, settled: Mapping[str, int]) -> tuple[InputFigures, ...]:
         """What each shows of itself. settled: by acknowledged frames. From any thread, and without I/O."""
         return tuple(

@@ -190,6 +190,7 @@ class ShardExecutor:
     def _stop(self) -> None:
         self.mode, self.owned_epoch = Mode.STOPPED, 0
         self._producer.abandon(self._limits.abandon_deadline_ms)
+        self._inputs.release()
         if self._snapshots is not None:
             self._snapshots.stop()
         why = "it stopped" if self.error is None else f"it stopped: {self.error}"
@@ -476,6 +477,7 @@ class ShardExecutor:
     def _hand_over(self, waiting: Sequence[Waiting]) -> None:
         """The assignment names another owner: claim no more (rules T3, F2, F4)."""
         self.mode = Mode.STOPPED
+        self._inputs.release()
         if self._snapshots is not None:
             self._snapshots.stop()
         self._queue.unknown(waiting, "another process owns it")

@@ -81,3 +81,6 @@ class Input(ABC):
         An input that does not is looked at a few dozen times a second all the same.
         """
         del wake  # most inputs know nothing of arrivals
+
+    def release(self, shard: int) -> None:  # noqa: B027  # most inputs hold nothing
+        """Nobody reads this shard here, until somebody does again: let go of what is held for it. From any thread."""

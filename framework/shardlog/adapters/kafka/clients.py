@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any, TypeAlias
 
+from shardlog.adapters.kafka.client_log import ClientLog
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import ConfigurationError
 
 Config: TypeAlias = dict[str, Any]
-log = logging.getLogger("shardlog.kafka")
+CLIENT_LOG = ClientLog(logging.getLogger("shardlog.kafka"))
+"""One for all clients of the process: each of them would say of every broker that it is away, again and again."""
 FETCH_BACK_OFF_MS = 5
 """How long a reader whose store of records was full waits before it fetches again; librdkafka's own is a second."""
 RETRY_BACK_OFF_MS = 50
@@ -101,7 +103,7 @@ def _common(settings: KafkaSettings, role: str) -> Config:
         "reconnect.backoff.max.ms": settings.reconnect_back_off_max_ms,
         "allow.auto.create.topics": False,
         "socket.nagle.disable": True,
-        "logger": log,
+        "logger": CLIENT_LOG,
     }
     if settings.security_protocol.startswith("SASL"):
         config |= {

@@ -8,15 +8,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from shardlog.adapters.kafka.headers import read_headers
 from shardlog.executor.requests import NOT_DECODED, RECORD_FORMAT
 from shardlog.journal.envelope import INTEGER_MAX
 from shardlog.journal.records import Origin
 from shardlog.model.names import closest
 from shardlog.ports.inputs import UnreadableRecord
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 Headers: TypeAlias = Sequence[tuple[str, str | bytes | None]] | dict[str, str | bytes | None] | None
 """As the client library types them; what it gives for a record that was read is a list with bytes or None."""
@@ -60,6 +64,20 @@ def command_form(value: bytes | None, headers: Headers, read_avro: ReadAvro | No
         return _envelope(value, found)
     except _Wrong as wrong:
         return UnreadableRecord(str(wrong))
+
+
+def command_of(message: Message, read_avro: ReadAvro | None) -> bytes:
+    """As `command_form`, of a record as the client library has it."""
+    try:
+        headers = message.headers()
+    except (UnicodeDecodeError, SystemError):
+        return UnreadableRecord(read_headers(message).why_not)
+    return command_form(message.value(), headers, read_avro)
+
+
+def is_framed(value: bytes | None) -> bool:
+    """Whether reading it may ask a schema registry."""
+    return value is not None and value[:1] == AVRO_MAGIC
 
 
 def _own_headers(headers: Headers) -> Mapping[str, bytes]:

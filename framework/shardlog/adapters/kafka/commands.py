@@ -12,7 +12,7 @@ from shardlog.adapters.kafka.command_form import ReadAvro
 from shardlog.adapters.kafka.fetching import CommandFetch
 from shardlog.adapters.kafka.settings import RECORD_OVERHEAD_BYTES, KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, Topic
-from shardlog.errors import ConfigurationError, InputChanged, InputTruncated, JournalUnavailable, ShardlogError
+from shardlog.errors import InputChanged, InputTruncated, JournalUnavailable, ShardlogError
 from shardlog.ports.inputs import Input
 
 log = logging.getLogger("shardlog.kafka")
@@ -59,16 +59,15 @@ class KafkaInput(Input):
         self._settings = settings
         self._topic = topic
         self._carries_sends = carries_sends
-        self._read_avro = read_avro
         self._accepted_gaps = dict(accepted_gaps)
         self._lock = threading.Lock()
-        self._arrivals: dict[int, Arrivals] = {}
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._problem: ShardlogError | None = None
         self._topics = KafkaTopics(settings)
         self._id = self._topics.id_of(topic)
         self._name = input_name(topic, self._id)
         self._fetch = CommandFetch(settings, topic, read_avro)
+        self._arrivals = Arrivals(settings, topic, read_avro, self._arrived, self._behind_the_gap)
         self._closing = threading.Event()
         threading.Thread(target=self._check, name=f"shardlog-check-{topic}", daemon=True).start()
 
@@ -88,8 +87,15 @@ class KafkaInput(Input):
         """
         if self._problem is not None:
             raise self._problem.with_traceback(None)  # the same one again and again
-        arrivals = self._arrivals.get(shard)
-        return (arrivals or self._opened(shard)).take(start, limit)
+        return self._arrivals.take(shard, start, limit)
+
+    def end(self, shard: int) -> int | None:
+        """As the last fetch of the shard said: no broker is asked."""
+        return self._arrivals.end(shard)
+
+    def release(self, shard: int) -> None:
+        """Its records are not fetched any more."""
+        self._arrivals.release(shard)
 
     def read_again(self, shard: int, offset: int) -> bytes | None:
         """Beside the executors' reading; it waits for `request_timeout_ms` at most, then raises JournalUnavailable."""
@@ -115,23 +121,7 @@ class KafkaInput(Input):
         """End its threads and consumers, in the background."""
         self._closing.set()
         self._fetch.close()
-        with self._lock:
-            arrivals = list(self._arrivals.values())
-        for one in arrivals:
-            one.close()
-
-    # -- shards --------------------------------------------------------------------------------------------------------
-    def _opened(self, shard: int) -> Arrivals:
-        with self._lock:
-            found = self._arrivals.get(shard)
-            if found is None:
-                if self._closing.is_set():
-                    raise ConfigurationError(f"input {self._name} was closed: make another")
-                found = Arrivals(
-                    self._settings, self._topic, shard, self._read_avro, self._arrived, self._behind_the_gap
-                )
-                self._arrivals[shard] = found
-            return found
+        self._arrivals.close()
 
     def _arrived(self) -> None:
         for wake in self._wakes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from shardlog.adapters.kafka.clients import commands_config
-from shardlog.adapters.kafka.command_form import ReadAvro, command_form
+from shardlog.adapters.kafka.command_form import ReadAvro, command_of
 from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 
@@ -49,8 +49,7 @@ class CommandFetch:
                     consumer.unassign()
             if message is None or message.offset() != offset:
                 return None
-            value = message.value()
-            return Fetched(command_form(value, message.headers(), self._read_avro), value or b"")
+            return Fetched(command_of(message, self._read_avro), message.value() or b"")
 
     def bounds(self, shard: int) -> tuple[int, int]:
         """The first offset that is there, and the one behind the last. Raises as `at` does."""

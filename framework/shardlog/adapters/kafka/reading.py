@@ -17,6 +17,7 @@ from shardlog.errors import Corrupt
 
 BATCH_RECORDS = 256
 POLL_SECONDS = 0.1
+TIDY_SECONDS = 2.0
 IDLE_SECONDS = 30.0
 """After how long without use a reader is closed: what it holds ready is memory, and fetching it is work."""
 
@@ -169,6 +170,8 @@ class Tails:
         self._returned: deque[Tail] = deque()
         self._dropped: deque[Tail] = deque()
         self._is_closed = False
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def at(self, shard: int, start: int) -> Tail | None:
         """The reader that stands at this offset, if there is one."""
@@ -193,6 +196,9 @@ class Tails:
             self._tidy()
             idle = self._idle[shard]
             tail = idle.pop(0) if len(idle) >= self._settings.readers_max else None
+            if self._thread is None and not self._is_closed:
+                self._thread = threading.Thread(target=self._tidy_up, name="shardlog-kafka-tidy", daemon=True)
+                self._thread.start()
         if tail is None:
             return Tail(self._settings, shard, start)
         tail.seek(start)
@@ -211,11 +217,18 @@ class Tails:
         """Free all of them. One that is in use is freed when its reading is forgotten."""
         with self._lock:
             self._is_closed = True
-            self._tidy()
+            self._tidy(is_due=True)
+        self._closing.set()
 
-    def _tidy(self) -> None:
+    def _tidy_up(self) -> None:
+        """A thread, since nobody may read any more: readers that a recovery leaves fill up beside a served shard."""
+        while not self._closing.wait(TIDY_SECONDS):
+            with self._lock:
+                self._tidy(is_due=True)
+
+    def _tidy(self, is_due: bool = False) -> None:
         """Sort in what was given back; close what is too much, too old or of no use, in the background."""
-        if not self._returned and not self._dropped and not self._is_closed:
+        if not self._returned and not self._dropped and not self._is_closed and not is_due:
             return
         while self._returned:
             tail = self._returned.popleft()

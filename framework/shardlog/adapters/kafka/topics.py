@@ -21,6 +21,8 @@ ASK_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 ANSWER_SECONDS = 1.0
 """What an answer may take on its way from the client's thread, beside the request's own time."""
+ID_SECONDS = 2.0
+"""How long the question for a topic's id waits at most: it is asked again and again."""
 REPLICATED_BROKERS_MIN = 3
 
 
@@ -124,12 +126,18 @@ class KafkaTopics:
             raise ConfigurationError(problems[0] if len(problems) == 1 else f"topics are wrong:\n{listed(problems)}")
 
     def id_of(self, name: str) -> str:
-        """The id of the topic's incarnation. Raises ConfigurationError where there is none of this name."""
+        """The id of the topic's incarnation. Raises ConfigurationError where there is none of this name.
+
+        Metadata are asked for first: any broker tells them, and they say which controller is alive. A question that
+        waits for a dead one makes the client connect to it hundreds of times a second.
+        """
         from confluent_kafka import TopicCollection
 
+        within_s = min(self._timeout_s, ID_SECONDS)
         with kafka_errors(self._settings, f"describing topic {name}", self._faults):
-            asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._timeout_s)
-            found = str(asked[name].result(self._timeout_s + ANSWER_SECONDS).topic_id)
+            self._admin.list_topics(name, timeout=within_s)
+            asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=within_s)
+            found = str(asked[name].result(within_s + ANSWER_SECONDS).topic_id)
             self._faults.succeeded()
             return found
 

@@ -35,6 +35,7 @@ class FaultProxy:
         self._targets: list[tuple[str, int]] = []
         self._fault: Fault | None = None
         self._treated = 0
+        self._accepted = 0
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
         self._loop = asyncio.new_event_loop()
@@ -56,6 +57,11 @@ class FaultProxy:
     def connections(self) -> int:
         """How many are open now."""
         return len(self._connections)
+
+    @property
+    def accepted(self) -> int:
+        """How many connections were taken since it was started, those that were closed at once included."""
+        return self._accepted
 
     def start(self) -> None:
         """Take the ports."""
@@ -129,6 +135,7 @@ class FaultProxy:
         self, place: int
     ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._accepted += 1
             await self._until_heard()
             broker: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
             with suppress(OSError, IndexError):
