@@ -38,8 +38,8 @@ class Carried:
         """Once for what is missing, whatever comes behind it."""
         log.warning(
             "shard %d: send %s of shard %d came before its turn and is not taken: %s is to come before it, and the "
-            "last one taken is %s. After an error a relay brings it again by itself; if this stays, records of the topic "
-            "of sends were lost: `shardlog admin accept-input` with that topic makes the relay bring all again",
+            "last one taken is %s. After an error a relay brings it again by itself; if this stays, records of the "
+            "topic of sends were lost: `shardlog admin accept-input` with that topic makes the relay bring all again",
             self._shard.number,
             (origin.epoch, origin.seq, origin.number),
             origin.shard,
