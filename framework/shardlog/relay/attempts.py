@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from shardlog.errors import ShardlogError
+from shardlog.errors import JournalUnavailable, ShardlogError
 
 log = logging.getLogger("shardlog.relay")
 
@@ -60,7 +60,15 @@ class Attempts:
         if self._retry_ms.pop(name, None) is not None:
             del self.errors[name]
             self._waits.pop(name, None)
+            self._try_soon()
         return did
+
+    def _try_soon(self) -> None:
+        """The log answers again: whatever it did not answer need not be left alone any longer."""
+        for name, error in self.errors.items():
+            if isinstance(error, JournalUnavailable):
+                self._retry_ms[name] = 0.0
+                self._waits.pop(name, None)
 
     def _growing(self, name: str) -> float:
         if name not in self._waits:

@@ -26,7 +26,7 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a checkpoint stays unwritten at most; what is behind it is read again after a restart."""
     retry_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 1_000
     """How long a shard, an input or the store is left alone after an error."""
-    retry_ms_max: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 30_000
+    retry_ms_max: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 5_000
     """How long a shard or an input that fails again and again is left alone at most; it doubles each time."""
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class PublisherLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a checkpoint stays unwritten at most where there is nothing to publish."""
     retry_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 1_000
     """How long a shard or the topics are left alone after an error; the topics from their second in a row on."""
-    retry_ms_max: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 30_000
+    retry_ms_max: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 5_000
     """How long what fails again and again is left alone at most; it doubles each time."""
     replaced_ms_max: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 30_000
     """The longest wait of a publisher that another replaces again and again; it doubles each time."""

@@ -72,7 +72,7 @@ class Bounds:
     def _hear(self) -> None:
         """Let the client say what it knows of the reason: it does so when it is polled."""
         with suppress(*FOREIGN_ERRORS):
-            message = self._consumer.poll(0)
+            message = self._consumer.poll(LEAST_SECONDS)
             if message is not None and self._took is not None:
                 self._took(message)
 

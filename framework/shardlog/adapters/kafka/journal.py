@@ -42,6 +42,7 @@ class KafkaJournal(Journal):
         self._ends = [0] * shards
         self._earliest = [0] * shards
         self._asked_at = [-math.inf] * shards
+        self._asked_ends = [0] * shards  # as a broker said when it was asked last
         self._writers: list[KafkaWriter] = []
         self._is_closed = False
         with kafka_errors(settings, "making a client"):
@@ -66,12 +67,14 @@ class KafkaJournal(Journal):
         """As the port says.
 
         A reader that waits at the end is told of news at once; while one does, a broker is asked once in
-        `bounds_age_ms`, so that asking again and again costs nothing.
+        `bounds_age_ms`, so that asking again and again costs nothing. What it is told is not believed where the log
+        would have become shorter: a leader that has just begun answers a fetch before it knows how far its replicas
+        are, while a question for the end waits until it does (KIP-207).
         """
         self._check(shard)
         if time.monotonic() - self._asked_at[shard] <= self._settings.bounds_age_ms / 1000:
             end = self._tails.end_of(shard)
-            if end >= 0:
+            if end >= self._asked_ends[shard]:
                 return self._earliest[shard], max(end, self._ends[shard])
         return self._bounds(shard)
 
@@ -173,6 +176,7 @@ class KafkaJournal(Journal):
         earliest, end = self._asking.ask(shard)
         with self._lock:
             self._asked_at[shard] = asked_at
+            self._asked_ends[shard] = end
             self._earliest[shard] = max(self._earliest[shard], earliest)
             return self._earliest[shard], max(end, self._ends[shard])
 
