@@ -14,6 +14,9 @@ CLIENT_LOG = ClientLog(logging.getLogger("shardlog.kafka"))
 """One for all clients of the process: each of them would say of every broker that it is away, again and again."""
 FETCH_BACK_OFF_MS = 5
 """How long a reader whose store of records was full waits before it fetches again; librdkafka's own is a second."""
+LOOKUP_WAIT_MS = 2
+LOOKUP_BYTES = 65_536
+"""Of a fetch for one record; a larger one comes whole."""
 RETRY_BACK_OFF_MS = 50
 PROPAGATION_MS = 1_000
 """How long a topic that the brokers do not know is taken for one that was made a moment ago."""
@@ -70,6 +73,21 @@ def commands_config(settings: KafkaSettings) -> Config:
         "enable.partition.eof": False,
         "max.partition.fetch.bytes": min(settings.fetch_bytes_max, held),
         "queued.max.messages.kbytes": max(held // 1_024, 1),
+    }
+
+
+def lookup_config(settings: KafkaSettings) -> Config:
+    """For single records, each somewhere else: what is committed, and the partition's end where there is none.
+
+    A client has one fetch under way at a broker, and what is assigned next waits until it is answered: so each is
+    answered at once, and little is fetched beyond the record.
+    """
+    return consumer_config(settings) | {
+        "client.id": "shardlog-lookup",
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": LOOKUP_WAIT_MS,
+        "max.partition.fetch.bytes": LOOKUP_BYTES,
+        "queued.min.messages": 1,
     }
 
 

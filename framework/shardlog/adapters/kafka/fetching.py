@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from shardlog.adapters.kafka.clients import commands_config
+from shardlog.adapters.kafka.clients import lookup_config
 from shardlog.adapters.kafka.command_form import ReadAvro, command_of
 from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
@@ -70,7 +70,7 @@ class CommandFetch:
 
     def _consumer(self) -> Consumer:
         if self._open is None:
-            config = commands_config(self._settings) | {"enable.partition.eof": True, "error_cb": self._faults.note}
+            config = lookup_config(self._settings) | {"error_cb": self._faults.note}
             self._open = Consumer(config)
         return self._open
 

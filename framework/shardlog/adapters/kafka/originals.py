@@ -6,7 +6,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from shardlog.adapters.kafka.clients import consumer_config
+from shardlog.adapters.kafka.clients import lookup_config
 from shardlog.adapters.kafka.closing import close_behind
 from shardlog.adapters.kafka.errors import Faults, is_for_good, kafka_errors, our_error
 from shardlog.adapters.kafka.headers import read_headers
@@ -54,8 +54,7 @@ class KafkaOriginals(Originals):
 
     def _read(self, topic: str, shard: int, offset: int) -> Original | None:
         if self._consumer is None:
-            config = consumer_config(self._settings) | {"isolation.level": "read_committed"}
-            self._consumer = Consumer(config | {"error_cb": self._faults.note})
+            self._consumer = Consumer(lookup_config(self._settings) | {"error_cb": self._faults.note})
         consumer = self._consumer
         consumer.assign([TopicPartition(topic, shard, offset)])  # each time: what was fetched before is dropped
         give_up = time.monotonic() + self._settings.read_timeout_ms / 1000
