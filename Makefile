@@ -33,7 +33,7 @@ demo-kafka: setup ## the same through a Kafka broker, every role a process of it
 test: setup      ## every test
 	$(BIN)/python -m pytest
 
-test-faults: setup ## the short forms of the faults on real brokers, which `make test` leaves out: up to half an hour
+test-faults: setup ## the short forms of the faults on real brokers alone, as `make test` runs them too
 	$(BIN)/python -m pytest -m faults tests/services
 
 kafka-up: setup  ## BROKERS Apache Kafka brokers (1 or 3) on the loopback, in the background, with the data they had; prints address and next step

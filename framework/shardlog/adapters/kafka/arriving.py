@@ -20,8 +20,9 @@ class Arriving:
     start, next: the first offset that may be asked for, and the first that has not come in; -1 for none. error: what
     stands in the way, to be raised once what came before it was taken. undecoded: records whose Avro is yet to be read;
     what comes behind them waits there too. move: a number that says whether it was made to begin anew meanwhile.
-    is_assigned: whether the client library brings records of it. is_settling: whether it
-    is found out where to go on. is_wanting: whether somebody asked, and there was nothing. is_doubtful: whether a wait that is under way may bring a record of where it was before.
+    is_assigned: whether the client library brings records of it. is_settling: whether it is found out where to go on.
+    is_wanting: whether somebody asked, and there was nothing. is_doubtful: whether a wait that is under way may bring a
+    record of where it was before.
     """
 
     def __init__(self, shard: int, full_bytes: int) -> None:
