@@ -41,7 +41,7 @@ class SqlProjectionStore(ProjectionStore):
 
     def prepare(self, projection: Projection) -> None:
         """Make the projection's tables where they are missing, and check those that are there."""
-        tables = [self._of(projection, row).table for row in projection.rows]
+        tables = [row_table(projection, row) for row in projection.rows]
         with mapped(f"preparing the tables of projection {projection.name!r}"), self._transaction() as connection:
             for table in tables:
                 own(connection, projection, table)
@@ -85,7 +85,7 @@ class SqlProjectionStore(ProjectionStore):
         ]
         with mapped(f"dropping projection {name!r}"), self._transaction() as connection:
             for row in projection.rows:
-                table = self._of(projection, row).table
+                table = row_table(projection, row)
                 own(connection, projection, table)
                 table.drop(connection, checkfirst=True)
                 table.create(connection)
@@ -131,7 +131,7 @@ class SqlProjectionStore(ProjectionStore):
 
     def _check_tables(self, projection: Projection) -> None:
         with mapped(f"checking the tables of projection {projection.name!r}"), self._engine.begin() as connection:
-            _check(connection, [self._of(projection, row).table for row in projection.rows])
+            _check(connection, [row_table(projection, row) for row in projection.rows])
 
 
 def _check(connection: Connection, tables: Sequence[Table]) -> None:
