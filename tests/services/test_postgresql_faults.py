@@ -40,7 +40,9 @@ def other(postgresql: str, postgresql_schema: str) -> Iterator[psycopg.Connectio
 
 
 def wait_until_somebody_waits_for_a_lock(url: str) -> None:
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'shardlog projector'"
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'shardlog projector'"
+    )
     with psycopg.connect(url, autocommit=True) as connection:
         deadline = threading.Event()
         timer = threading.Timer(SECONDS, deadline.set)

@@ -113,7 +113,8 @@ def check(table: str, counted: list[tuple[list[Cursor[Any]], int]]) -> None:
     for cursors, rows in counted:
         if sum(cursor.rowcount for cursor in cursors) != rows:
             raise StoreUnavailable(
-                f"table {table!r}: another worker inserted a row at the same time. Nothing was written; it is tried again."
+                f"table {table!r}: another worker inserted a row at the same time. Nothing was written; it is tried "
+                "again."
             )
 
 

@@ -35,7 +35,8 @@ _FIRST = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
     Identifier(CHECKPOINTS.name), _NAMES, SQL(", ").join([SQL("%s")] * (2 + len(Checkpoint._fields)))
 )
 _MOVE = SQL(
-    "UPDATE {} SET {} WHERE projection = %s AND version = %s AND journal = %s AND shard = %s AND next = %s AND head = %s"
+    "UPDATE {} SET {} WHERE projection = %s AND version = %s AND journal = %s AND shard = %s"
+    " AND next = %s AND head = %s"
 ).format(Identifier(CHECKPOINTS.name), _SET)
 
 
