@@ -1,4 +1,4 @@
-"""Faults of a real PostgreSQL in the middle of a batch: nothing half of it, and the same rows when it is tried again."""
+"""Faults of a real PostgreSQL in the middle of a batch: nothing half of it, and the same rows at the next trial."""
 
 from __future__ import annotations
 

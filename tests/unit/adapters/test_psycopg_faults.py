@@ -20,7 +20,7 @@ def subclasses(cls: type[psycopg.Error]) -> Iterator[type[psycopg.Error]]:
 
 @pytest.mark.parametrize("cls", sorted(set(subclasses(psycopg.Error)), key=str))
 def test_no_error_of_psycopg_comes_out_unmapped(cls: type[psycopg.Error]) -> None:
-    with pytest.raises(ProjectionError, match="writing: .*said"), psycopg_mapped("writing"):
+    with pytest.raises(ProjectionError, match=r"writing: .*said"), psycopg_mapped("writing"):
         raise cls("said")
 
 

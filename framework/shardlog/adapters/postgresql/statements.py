@@ -77,7 +77,7 @@ class TableStatements:
             raise type(error)(f"table {self.table.name!r}: {error}") from error
 
     def _arrays(self, names: Sequence[str]) -> Composed:
-        casts = [SQL("%s::" + ARRAY_TYPES[self._columns[name].kind]) for name in names]  # type: ignore[arg-type]  # ours
+        casts = [SQL("%s::" + ARRAY_TYPES[self._columns[name].kind]) for name in names]
         return SQL("unnest({}) AS given({})").format(SQL(", ").join(casts), self._list(names))
 
     def _upsert(self, names: Sequence[str], changed: dict[str, Composable]) -> Composed:

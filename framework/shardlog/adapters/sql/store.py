@@ -28,7 +28,7 @@ from shardlog.ports.rows import table_shape
 class SqlProjectionStore(ProjectionStore):
     """Projections in one database.
 
-    database: a SQLAlchemy URL (sqlite, postgresql), or the path of a SQLite file, which is made where it is missing.
+    database: a SQLAlchemy URL, or the path of a SQLite file, which is made where it is missing; or an engine.
     lock_wait_ms: how long SQLite waits for another process's lock before the store is unavailable.
     Raises ConfigurationError for another database, StoreUnavailable and StoreFailed where it cannot be opened.
     """
