@@ -2,7 +2,7 @@
 
     python -m bench.project --database sqlite --events 400000 --json
 
-The journal is SQLite too, in frames of 200 with all ids set. Beside it, in the same run, a loop without shardlog does
+The journal is SQLite, in frames of 200 with all ids set. Beside it, in the same run, a loop without shardlog does
 the same counting: it reads the same values, decodes them with msgspec, and upserts the sums in one transaction a
 batch.
 """
@@ -13,16 +13,18 @@ import argparse
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import perf_counter, process_time
 
 import msgspec
 
+from bench.postgresql import DURABLE
 from bench.report import report
 from shardlog import (
     Aggregate,
     Application,
+    AwareDatetime,
     Changes,
     Domain,
     Event,
@@ -34,12 +36,15 @@ from shardlog import (
     increment,
     put,
 )
+from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.journal.envelope import body_of, claim_value, frame_value
 from shardlog.journal.reader import Reader
 from shardlog.journal.records import Accepted, ClaimBody, RawEvent, decode_raw_frame, encode_claim, encode_frame
+from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.runner import Projector
+from shardlog.testing.services.postgresql import PostgresqlServer
 
 JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
 NONCE = "0" * 32
@@ -87,8 +92,27 @@ class Flying(Row, name="bench_flights"):
     delay_min: int
 
 
+class Wide(Row, name="bench_wide"):
+    """What is last known of a carrier's month on a day of it, in many columns."""
+
+    carrier: Key[str]
+    month: Key[int]
+    place: Key[int]
+    flight: str
+    version: int
+    delay_min: int
+    actor: str
+    tenant: str
+    correlation: str
+    command: str
+    note: str | None
+    at: AwareDatetime
+    occurred_at: AwareDatetime
+
+
 counters = Projection("counters", rows=[Month])
 whole = Projection("whole", rows=[Flying])
+wide = Projection("wide", rows=[Wide])
 
 
 @counters.on
@@ -109,12 +133,33 @@ def kept(event: Flown, recorded: Recorded) -> Changes:
     )
 
 
-application = Application([Domain("bench", aggregates=[flight])], [counters, whole])
+@wide.on
+def known(event: Flown, recorded: Recorded) -> Changes:
+    return put(
+        Wide(
+            carrier=event.carrier,
+            month=event.month,
+            place=int(recorded.id[-4:]),
+            flight=recorded.id,
+            version=recorded.version,
+            delay_min=event.delay_min,
+            actor=recorded.actor,
+            tenant=recorded.tenant,
+            correlation=recorded.correlation_id,
+            command=recorded.command_id,
+            note=None,
+            at=recorded.time,
+            occurred_at=recorded.occurred_at,
+        )
+    )
+
+
+application = Application([Domain("bench", aggregates=[flight])], [counters, whole, wide])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", default="sqlite", help="sqlite, or a SQLAlchemy URL of an empty database")
+    parser.add_argument("--database", default="sqlite", choices=("sqlite", "postgresql"))
     parser.add_argument("--events", type=int, default=400_000, help="events that are heard")
     parser.add_argument("--unheard", type=int, default=0, help="events beside each that nobody hears")
     parser.add_argument("--small", action="store_true", help="to see that it works: the figures mean nothing")
@@ -132,10 +177,11 @@ def main() -> None:
         for name, projections, prefix in (
             ("counters", [counters], ""),
             ("rows", [whole], "one_row_an_event_"),
+            ("wide", [wide], "wide_upserts_"),
             ("both", [counters, whole], "both_together_"),
         ):
-            database = str(directory / f"{name}.sqlite") if given.database == "sqlite" else given.database
-            wall, cpu = project(journal, projections, database, events)
+            with opened_store(given.database, directory / f"{name}.sqlite") as store:
+                wall, cpu = project(journal, projections, store, events)
             figures[f"{prefix}events_per_s"] = events / wall
             figures[f"{prefix}cpu_us_an_event"] = cpu / events * 1e6
         figures["ratio_to_bare_loop"] = figures["events_per_s"] / figures["bare_loop_events_per_s"]  # type: ignore[operator]  # both are floats
@@ -208,15 +254,27 @@ def values(journal: SqliteJournal) -> Iterator[tuple[int, bytes]]:
         yield from journal.read(shard, 0)
 
 
-def project(journal: SqliteJournal, projections: list[Projection], database: str, events: int) -> tuple[float, float]:
-    """Seconds, and seconds of CPU, to project the whole journal."""
-    store = SqlProjectionStore(database)
+@contextmanager
+def opened_store(database: str, path: Path) -> Iterator[ProjectionStore]:
+    """A store on an empty database: a SQLite file, or a PostgreSQL server of its own, durable as in production."""
+    with ExitStack() as closing:
+        if database == "sqlite":
+            store: ProjectionStore = SqlProjectionStore(path)
+        else:
+            store = PostgresqlProjectionStore(closing.enter_context(PostgresqlServer(DURABLE)).url)
+        closing.callback(store.close)
+        yield store
+
+
+def project(
+    journal: SqliteJournal, projections: list[Projection], store: ProjectionStore, events: int
+) -> tuple[float, float]:
+    """Seconds, and seconds of this process's CPU, to project the whole journal."""
     projector = Projector(journal, JOURNAL, SHARDS, application, projections, store)
     wall, cpu = perf_counter(), process_time()
     projector.drain()
     wall, cpu = perf_counter() - wall, process_time() - cpu
     assert all(handled == events for handled in projector.handled.values()), projector.handled
-    store.close()
     return wall, cpu
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bench.postgresql import find_binaries
+from shardlog.testing.services.postgresql.programs import find_programs
 
 PATH = Path(__file__).parent / "results.json"
 
@@ -72,7 +72,7 @@ def machine() -> dict[str, str]:
         "msgspec": version("msgspec"),
         "SQLite": sqlite3.sqlite_version,
     }
-    binaries = find_binaries()
+    binaries = find_programs()
     if binaries is not None:
         said = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
         found["PostgreSQL"] = said.split()[2]

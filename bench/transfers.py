@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from bench import tpcb
 from bench.clients import Clients
-from bench.postgresql import INSTALL, Server, find_binaries, running
+from bench.postgresql import DURABLE
 from bench.report import report
 from bench.shard import JOURNAL_ID, DrivenShard, ListInput, open_journal, percentile
 from shardlog.executor.core import ExecutorCore
@@ -36,6 +36,9 @@ from shardlog.executor.requests import decode_record
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.ports.journal import Journal
+from shardlog.testing.services.errors import ServiceMissing
+from shardlog.testing.services.postgresql import PostgresqlServer
+from shardlog.testing.services.postgresql.programs import needed_programs
 
 SCRIPT = Path(__file__).parent / "tpcb.pgbench.sql"
 PGBENCH_THREADS = 2
@@ -142,11 +145,12 @@ def check(journal: Journal, transfers: int) -> None:
 # -- the peer ----------------------------------------------------------------------------------------------------------
 def pgbench(clients: list[int], branches: int, seconds: int, warm_up_s: int) -> dict[int, Peer]:
     """By number of clients, what pgbench reaches; empty, with a word on what to install, where it is missing."""
-    binaries = find_binaries()
-    if binaries is None:
-        print(INSTALL, file=sys.stderr)
+    try:
+        needed_programs()
+    except ServiceMissing as missing:
+        print(missing, file=sys.stderr)
         return {}
-    with running(binaries) as server:
+    with PostgresqlServer(DURABLE) as server:
         server.run("pgbench", "-i", "-q", "-s", str(branches), "postgres")
         script = server.folder / SCRIPT.name
         script.write_text(SCRIPT.read_text())
@@ -160,7 +164,7 @@ def pgbench(clients: list[int], branches: int, seconds: int, warm_up_s: int) -> 
         return found
 
 
-def _pgbench(server: Server, script: Path, clients: int, branches: int, seconds: int) -> Peer:
+def _pgbench(server: PostgresqlServer, script: Path, clients: int, branches: int, seconds: int) -> Peer:
     said = server.run(
         "pgbench",
         *("--no-vacuum", "--protocol=prepared", f"--file={script}", f"--define=scale={branches}"),
@@ -173,7 +177,7 @@ def _pgbench(server: Server, script: Path, clients: int, branches: int, seconds:
     return Peer(float(rate[1]), float(latency[1]))
 
 
-def check_postgresql(server: Server) -> None:
+def check_postgresql(server: PostgresqlServer) -> None:
     """Compare the sums there too. Raises AssertionError."""
     transfers, *totals = map(
         int,

@@ -21,9 +21,9 @@ from bench import results, suite, targets, tpcb
 from bench.kafka.latency import point
 from bench.load import Answers
 from bench.page import DOCS, page, write_page
-from bench.postgresql import find_binaries
 from shardlog.model.outcomes import CommandUnavailable
 from shardlog.testing.services.kafka.found import ADDRESS_VARIABLE
+from shardlog.testing.services.postgresql.programs import find_programs
 
 EXECUTE = {
     "commands_per_s",
@@ -72,8 +72,9 @@ FIGURES = {
 BENCHMARKS = {benchmark.name: benchmark for benchmark in suite.present()}
 WITHOUT_POSTGRESQL = """
 import sys
-from bench import postgresql, transfers
-postgresql.FOLDERS = ()
+from bench import transfers
+from shardlog.testing.services.postgresql import programs
+programs.FOLDERS = ()
 sys.argv[1:] = ["--small", "--json"]
 sys.exit(transfers.main())
 """
@@ -143,7 +144,7 @@ def test_every_benchmark_but_transfers_stands_in_the_table_above() -> None:
     assert {*FIGURES, "transfers"} == {benchmark.name for benchmark in suite.ALL}
 
 
-@pytest.mark.skipif(find_binaries() is None, reason="PostgreSQL 15 with pgbench is not here")
+@pytest.mark.skipif(find_programs() is None, reason="PostgreSQL 15 with pgbench is not here")
 def test_transfers_are_compared_with_pgbench_for_each_number_of_clients() -> None:
     found = small("transfers")
     assert all(row[figure] > 0 for row in (found, *found["clients"]) for figure in ("transfers_per_s", *PEER))

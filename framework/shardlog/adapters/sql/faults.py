@@ -56,7 +56,7 @@ def _kind(error: exc.SQLAlchemyError | sqlite3.Error) -> type[ProjectionError]:
         return _by_sqlite_code(code & 0xFF)
     state = getattr(origin, "sqlstate", None)
     if isinstance(state, str):
-        return _by_sqlstate(state)
+        return by_sqlstate(state)
     if isinstance(error, exc.TimeoutError | exc.DisconnectionError):
         return StoreUnavailable
     if isinstance(error, exc.StatementError):
@@ -72,7 +72,8 @@ def _by_sqlite_code(code: int) -> type[ProjectionError]:
     return StoreFailed if code in _SQLITE_NEVER else RowsRefused
 
 
-def _by_sqlstate(state: str) -> type[ProjectionError]:
+def by_sqlstate(state: str) -> type[ProjectionError]:
+    """Who must act, by the code of the SQL standard and of PostgreSQL."""
     if state.startswith(_SQLSTATE_LATER):
         return StoreUnavailable
     return StoreFailed if state.startswith(_SQLSTATE_NEVER) else RowsRefused

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, delete, insert, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
@@ -28,20 +28,20 @@ from shardlog.ports.rows import table_shape
 class SqlProjectionStore(ProjectionStore):
     """Projections in one database.
 
-    database: a SQLAlchemy URL (sqlite, postgresql), or the path of a SQLite file, which is made where it is missing.
+    database: a SQLAlchemy URL, or the path of a SQLite file, which is made where it is missing; or an engine.
     lock_wait_ms: how long SQLite waits for another process's lock before the store is unavailable.
     Raises ConfigurationError for another database, StoreUnavailable and StoreFailed where it cannot be opened.
     """
 
-    def __init__(self, database: str | Path | URL, *, lock_wait_ms: int = 5_000) -> None:
-        self._engine = open_engine(database, lock_wait_ms)
+    def __init__(self, database: str | Path | URL | Engine, *, lock_wait_ms: int = 5_000) -> None:
+        self._engine = database if isinstance(database, Engine) else open_engine(database, lock_wait_ms)
         self._statements: dict[tuple[str, int, type[Row]], TableStatements] = {}
         with mapped(f"opening {self._engine.url.render_as_string()}"), self._transaction() as connection:
             create_internal(connection)
 
     def prepare(self, projection: Projection) -> None:
         """Make the projection's tables where they are missing, and check those that are there."""
-        tables = [self._of(projection, row).table for row in projection.rows]
+        tables = [row_table(projection, row) for row in projection.rows]
         with mapped(f"preparing the tables of projection {projection.name!r}"), self._transaction() as connection:
             for table in tables:
                 own(connection, projection, table)
@@ -50,7 +50,7 @@ class SqlProjectionStore(ProjectionStore):
 
     def stored(self, projection: Projection) -> Stored:
         """Checkpoints, places of dead letters and the limits of the last rebuild, of one moment."""
-        with mapped(f"reading the checkpoints of projection {projection.name!r}"), self._engine.begin() as connection:
+        with mapped(f"reading the checkpoints of projection {projection.name!r}"), self._moment() as connection:
             found = (
                 connection.execute(select(CHECKPOINTS).where(of_projection(CHECKPOINTS, projection))).mappings().all()
             )
@@ -85,7 +85,7 @@ class SqlProjectionStore(ProjectionStore):
         ]
         with mapped(f"dropping projection {name!r}"), self._transaction() as connection:
             for row in projection.rows:
-                table = self._of(projection, row).table
+                table = row_table(projection, row)
                 own(connection, projection, table)
                 table.drop(connection, checkfirst=True)
                 table.create(connection)
@@ -97,6 +97,12 @@ class SqlProjectionStore(ProjectionStore):
     def close(self) -> None:
         """Free connections. Idempotent."""
         self._engine.dispose()
+
+    @contextmanager
+    def _moment(self) -> Iterator[Connection]:
+        """A transaction whose readings are of one moment, as they always are on SQLite."""
+        with self._engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -125,7 +131,7 @@ class SqlProjectionStore(ProjectionStore):
 
     def _check_tables(self, projection: Projection) -> None:
         with mapped(f"checking the tables of projection {projection.name!r}"), self._engine.begin() as connection:
-            _check(connection, [self._of(projection, row).table for row in projection.rows])
+            _check(connection, [row_table(projection, row) for row in projection.rows])
 
 
 def _check(connection: Connection, tables: Sequence[Table]) -> None:
@@ -142,16 +148,17 @@ def _move(connection: Connection, projection: Projection, move: Move) -> None:
                 insert(CHECKPOINTS), {"projection": projection.name, "version": projection.version, **values}
             )
         except IntegrityError as error:
-            raise _moved(projection, move) from error
+            raise moved(projection, move) from error
         return
     held = CHECKPOINTS.c
     where = (of_projection(CHECKPOINTS, projection), held.journal == move.old.journal, held.shard == move.old.shard)
     as_expected = (held.next == move.old.next, held.head == move.old.head)
     if connection.execute(update(CHECKPOINTS).where(*where, *as_expected).values(values)).rowcount != 1:
-        raise _moved(projection, move)
+        raise moved(projection, move)
 
 
-def _moved(projection: Projection, move: Move) -> CheckpointMoved:
+def moved(projection: Projection, move: Move) -> CheckpointMoved:
+    """What is raised where a checkpoint is not as a move expects."""
     expected = f"at offset {move.old.next}" if move.old else "not begun"
     return CheckpointMoved(
         f"projection {projection.name!r} version {projection.version}, shard {move.new.shard}: the checkpoint is no "

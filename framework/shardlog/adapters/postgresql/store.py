@@ -1,0 +1,127 @@
+"""The projection store on PostgreSQL: rows and checkpoints through psycopg in one pipeline, all else as other stores.
+
+A schema holds the tables of one project. Whoever makes tables takes a lock of that schema first, so that two that start
+at once don't meet; writing takes none: the checkpoint's row is what two workers of a shard meet at (rule C1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+
+from shardlog.adapters.postgresql.faults import psycopg_mapped
+from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
+from shardlog.adapters.sql import letters
+from shardlog.adapters.sql.store import SqlProjectionStore, moved
+from shardlog.adapters.sql.tables import CHECKPOINTS, row_table
+from shardlog.errors import ConfigurationError
+from shardlog.model.messages import Row
+from shardlog.model.projection import Projection
+from shardlog.ports.checkpoints import Checkpoint, Move
+from shardlog.ports.projections import Batch
+from shardlog.ports.rows import table_shape
+
+CONNECT_SECONDS = 10
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext(current_schema()), 1936220015)")
+_SET = SQL(", ").join(SQL("{} = %s").format(Identifier(name)) for name in Checkpoint._fields)
+_NAMES = SQL(", ").join(map(Identifier, ("projection", "version", *Checkpoint._fields)))
+_FIRST = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+    Identifier(CHECKPOINTS.name), _NAMES, SQL(", ").join([SQL("%s")] * (2 + len(Checkpoint._fields)))
+)
+_MOVE = SQL(
+    "UPDATE {} SET {} WHERE projection = %s AND version = %s AND journal = %s AND shard = %s"
+    " AND next = %s AND head = %s"
+).format(Identifier(CHECKPOINTS.name), _SET)
+
+
+class PostgresqlProjectionStore(SqlProjectionStore):
+    """Projections in one schema of one database.
+
+    url: postgresql://user@host:port/database; the password in it, in PGPASSWORD or in a password file of libpq's.
+    schema: made where it is missing. Raises ConfigurationError for another URL, StoreUnavailable and StoreFailed where
+    it cannot be opened.
+    """
+
+    def __init__(self, url: str, *, schema: str = "shardlog") -> None:
+        target = make_url(url)
+        if target.get_backend_name() != "postgresql":
+            raise ConfigurationError(f"projections in PostgreSQL need a postgresql:// URL, and this is {target!r}")
+        self._tables: dict[tuple[str, int, type[Row]], TableStatements] = {}
+        with psycopg_mapped(f"opening {target!r}"):
+            _make_schema(target, schema)
+        super().__init__(_engine(target, schema))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with super()._transaction() as connection:
+            connection.execute(_LOCK)
+            yield connection
+
+    @contextmanager
+    def _moment(self) -> Iterator[Connection]:
+        with self._engine.connect() as plain:
+            connection = plain.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def _write(self, connection: Connection, batch: Batch) -> None:
+        projection = batch.projection
+        with psycopg_mapped(f"writing projection {projection.name!r}"):
+            driver = cast("Driver", connection.connection.driver_connection)
+            with driver.pipeline():
+                moves = [(move, _move(driver, projection, move)) for move in batch.moves]
+            for move, cursor in moves:  # known before rows are sent: what is refused costs nothing
+                if cursor.rowcount != 1:
+                    raise moved(projection, move)
+            for changes in batch.tables:
+                statements = self._unnested(projection, changes.row)
+                with psycopg_mapped(f"writing table {statements.table.name!r} of projection {projection.name!r}"):
+                    with driver.pipeline():
+                        counted = statements.write(driver, changes)
+                    check(statements.table.name, counted)
+        if batch.letters or batch.handled or batch.skipped:
+            letters.write(connection, batch)
+
+    def _unnested(self, projection: Projection, row: type[Row]) -> TableStatements:
+        key = (projection.name, projection.version, row)
+        if key not in self._tables:
+            self._tables[key] = TableStatements(row_table(projection, row), table_shape(row))
+        return self._tables[key]
+
+
+def _move(driver: Driver, projection: Projection, move: Move) -> psycopg.Cursor[Any]:
+    name, version = projection.name, projection.version
+    if move.old is None:
+        return driver.execute(_FIRST, (name, version, *move.new))
+    old = move.old
+    return driver.execute(_MOVE, (*move.new, name, version, old.journal, old.shard, old.next, old.head))
+
+
+def _engine(target: URL, schema: str) -> Engine:
+    engine = create_engine(
+        target.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "shardlog projector"},
+    )
+
+    def enter(connection: psycopg.Connection[Any], _record: object) -> None:
+        connection.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
+        connection.commit()
+
+    event.listen(engine, "connect", enter, insert=True)
+    return engine
+
+
+def _make_schema(target: URL, schema: str) -> None:
+    plain = target.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, connect_timeout=CONNECT_SECONDS) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1936220015)", (schema,))
+        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
+        if found is None:  # asked first: IF NOT EXISTS wants the right to make one even where there is one
+            connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))

@@ -1,0 +1,141 @@
+"""Faults of a real PostgreSQL in the middle of a batch: nothing half of it, and the same rows at the next trial."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from shardlog.adapters.postgresql import PostgresqlProjectionStore
+from shardlog.errors import ProjectionError, StoreUnavailable
+from shardlog.ports.checkpoints import Move
+from shardlog.ports.projections import Batch, Columns
+from shardlog.testing.contracts.projections import TALLIES, changes, checkpoint
+from shardlog.testing.services.postgresql import PostgresqlServer
+
+SECONDS = 30
+N = Columns(("n",), ())
+TWO = changes(increments={N: [("a", 1, 1, "none", None, 1), ("b", 1, 1, "none", None, 1)]})
+
+
+@pytest.fixture
+def store(postgresql: str, postgresql_schema: str) -> Iterator[PostgresqlProjectionStore]:
+    store = PostgresqlProjectionStore(postgresql, schema=postgresql_schema)
+    store.prepare(TALLIES)
+    store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def other(postgresql: str, postgresql_schema: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(postgresql) as connection:
+        connection.execute(SQL("SET search_path TO {}").format(Identifier(postgresql_schema)))
+        connection.commit()
+        yield connection
+
+
+def wait_until_somebody_waits_for_a_lock(url: str) -> None:
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'shardlog projector'"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        deadline = threading.Event()
+        timer = threading.Timer(SECONDS, deadline.set)
+        timer.start()
+        while connection.execute(waiting).fetchone() is None:
+            assert not deadline.is_set()
+        timer.cancel()
+
+
+def written_beside(store: PostgresqlProjectionStore, batch: Batch) -> tuple[threading.Thread, list[ProjectionError]]:
+    """A thread that writes the batch once, and what the store raised, if it did."""
+    raised: list[ProjectionError] = []
+
+    def run() -> None:
+        try:
+            store.write(batch)
+        except ProjectionError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, raised
+
+
+def test_a_deadlock_is_unavailable_and_the_batch_is_then_written_once(
+    store: PostgresqlProjectionStore, other: psycopg.Connection[tuple[object, ...]], postgresql: str
+) -> None:
+    batch = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
+    other.execute("SET deadlock_timeout = '1h'")  # so that the store's transaction is the one that is broken off
+    other.execute("UPDATE contract_tallies SET label = 'other' WHERE kind = 'b'")
+    thread, raised = written_beside(store, batch)
+    wait_until_somebody_waits_for_a_lock(postgresql)
+    other.execute("UPDATE contract_tallies SET label = 'other' WHERE kind = 'a'")
+    other.commit()
+    thread.join(SECONDS)
+    assert [type(error) for error in raised] == [StoreUnavailable]
+    assert "DeadlockDetected" in str(raised[0])
+    store.write(batch)
+    assert other.execute("SELECT kind, n FROM contract_tallies ORDER BY 1").fetchall() == [("a", 2), ("b", 2)]
+    assert store.stored(TALLIES).checkpoints == {0: checkpoint(2)}
+
+
+def test_a_connection_that_is_terminated_in_mid_batch_is_unavailable_and_the_batch_is_then_written_once(
+    store: PostgresqlProjectionStore, other: psycopg.Connection[tuple[object, ...]], postgresql: str
+) -> None:
+    batch = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
+    other.execute("SELECT 1 FROM contract_tallies WHERE kind = 'b' FOR UPDATE")
+    thread, raised = written_beside(store, batch)
+    wait_until_somebody_waits_for_a_lock(postgresql)
+    other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND application_name = 'shardlog projector'"
+    )
+    thread.join(SECONDS)
+    other.rollback()
+    assert [type(error) for error in raised] == [StoreUnavailable]
+    store.write(batch)
+    assert other.execute("SELECT kind, n FROM contract_tallies ORDER BY 1").fetchall() == [("a", 2), ("b", 2)]
+
+
+def test_a_server_killed_in_mid_batch_has_nothing_of_it_and_takes_it_when_it_runs_again(
+    start_postgresql: Callable[[], PostgresqlServer],
+) -> None:
+    server = start_postgresql()
+    store = PostgresqlProjectionStore(server.url)
+    store.prepare(TALLIES)
+    store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
+    batch = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
+    holder = psycopg.connect(server.url)
+    holder.execute("SELECT 1 FROM shardlog.contract_tallies WHERE kind = 'b' FOR UPDATE")
+    thread, raised = written_beside(store, batch)
+    wait_until_somebody_waits_for_a_lock(server.url)
+    server.kill()
+    thread.join(SECONDS)
+    with suppress(psycopg.Error):
+        holder.close()
+    assert [type(error) for error in raised] == [StoreUnavailable]
+    server.start()
+    assert store.stored(TALLIES).checkpoints == {0: checkpoint(1)}
+    store.write(batch)
+    assert server.ask("SELECT sum(n), count(*) FROM shardlog.contract_tallies") == ["4", "2"]
+    store.close()
+
+
+def test_two_workers_at_once_on_one_shard_count_everything_once(
+    store: PostgresqlProjectionStore, other: psycopg.Connection[tuple[object, ...]], postgresql: str
+) -> None:
+    batch = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
+    other.execute("SELECT 1 FROM shardlog_checkpoints FOR UPDATE")
+    workers = [written_beside(store, batch) for _ in range(2)]
+    wait_until_somebody_waits_for_a_lock(postgresql)
+    other.rollback()
+    for thread, _ in workers:
+        thread.join(SECONDS)
+    assert sorted(type(error).__name__ for _, raised in workers for error in raised) == ["CheckpointMoved"]
+    assert other.execute("SELECT kind, n FROM contract_tallies ORDER BY 1").fetchall() == [("a", 2), ("b", 2)]
