@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shardlog.adapters.kafka.command_form import Headers, ReadAvro, command_form
+from shardlog.adapters.kafka.command_form import Headers, ReadAvro, command_form, command_of
 from shardlog.executor.requests import decode_record
 from shardlog.journal.records import Origin
 from shardlog.ports.inputs import UnreadableRecord
@@ -152,3 +152,20 @@ def test_a_registry_that_does_not_answer_makes_no_record_unreadable() -> None:
 
     with pytest.raises(TimeoutError):
         command_form(AVRO, LEAST, away)
+
+
+class _Foreign:
+    """A record of a producer that names a header in Latin-1, as the client library has it: no client of Python's
+    writes one."""
+
+    def headers(self) -> Headers:
+        b"\xe9".decode()
+        raise AssertionError
+
+    def value(self) -> bytes:
+        return b"[1]"
+
+
+def test_a_name_of_a_header_that_is_no_text_makes_a_record_unreadable() -> None:
+    found = command_of(_Foreign(), None)  # type: ignore[arg-type]  # what is asked of it
+    assert isinstance(found, UnreadableRecord) and "the name of a header is no UTF-8" in found.reason

@@ -19,12 +19,14 @@ from shardlog.adapters.kafka.arriving import Arriving
 from shardlog.adapters.kafka.clients import commands_config
 from shardlog.adapters.kafka.command_form import ReadAvro, command_of, is_framed
 from shardlog.adapters.kafka.decoding import Decoding
-from shardlog.adapters.kafka.errors import FOREIGN_ERRORS, Faults, kafka_errors, our_error
+from shardlog.adapters.kafka.errors import Faults, kafka_errors, our_error
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.errors import ConfigurationError
 
-WATCH_SECONDS = 0.2
-"""How long the thread waits at a time."""
+WATCH_SECONDS = 0.1
+"""How long the thread waits at a time. A client takes one call at a time, so what it is to be told waits meanwhile."""
+ENDS_SECONDS = 0.5
+"""How often it is noted where shards end, for figures."""
 LEFT_SECONDS = 0.1
 """A shard that was not read for so long, and has enough, does not hold up the others."""
 _NOT_THERE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
@@ -54,6 +56,9 @@ class Arrivals:
         self._lock = threading.Lock()
         self._shards: dict[int, Arriving] = {}
         self._decoding: dict[int, Decoding] = {}
+        self._due: list[Arriving] = []
+        self._ends: dict[int, int] = {}
+        self._noted_at = 0.0
         self._is_watched = False
         self._is_news = False
         self._watch = threading.Event()
@@ -76,9 +81,10 @@ class Arrivals:
             arriving.is_wanting = False
             lacking = limit - arriving.records
             if lacking > 0:
-                if not arriving.is_assigned and arriving.error is None and not arriving.is_settling:
+                if not arriving.is_wanted and arriving.error is None and not arriving.is_settling:
                     self._assign(arriving)
                 if not self._is_watched:
+                    self._tell_due()
                     self._fill(arriving, lacking)
             found = arriving.first(limit)
             arriving.is_wanting = not found
@@ -93,19 +99,14 @@ class Arrivals:
         return found
 
     def end(self, shard: int) -> int | None:
-        """The shard's end as the last fetch said; None where none has said it."""
-        if shard not in self._shards:
-            return None
-        try:
-            bounds = self._consumer.get_watermark_offsets(TopicPartition(self._topic, shard), cached=True)
-        except FOREIGN_ERRORS:  # closed meanwhile: nobody knows
-            return None
-        return None if bounds is None or bounds[1] < 0 else bounds[1]
+        """The shard's end as a fetch said of late; None where none has said it."""
+        return self._ends.get(shard)
 
     def release(self, shard: int) -> None:
         """Bring no more of this shard, until it is asked for again."""
         with self._lock:
             arriving = self._shards.pop(shard, None)
+            self._ends.pop(shard, None)
             if arriving is not None:
                 self._unassign(arriving)
                 arriving.is_released = True
@@ -135,17 +136,35 @@ class Arrivals:
         self._assign(arriving)
 
     def _assign(self, arriving: Arriving) -> None:
-        """Let its records come, from the next. What a wait under way brings of it may be of where it was before."""
-        arriving.is_doubtful = self._is_watched
-        with kafka_errors(self._settings, self._doing(arriving)):
-            self._consumer.incremental_assign([TopicPartition(self._topic, arriving.shard, arriving.next)])
-        arriving.is_assigned = True
+        """Let its records come, from the next."""
+        arriving.is_wanted = True
+        self._tell(arriving)
 
     def _unassign(self, arriving: Arriving) -> None:
+        """Let no more of them come."""
+        arriving.is_wanted = False
         if arriving.is_assigned:
-            arriving.is_assigned = False
+            self._tell(arriving)
+
+    def _tell(self, arriving: Arriving) -> None:
+        """Tell the client library what is wanted of this shard: now, or once the thread does not wait in it."""
+        if not arriving.is_due:
+            arriving.is_due = True
+            self._due.append(arriving)
+        if not self._is_watched:
+            self._tell_due()
+
+    def _tell_due(self) -> None:
+        while self._due:
+            arriving = self._due.pop(0)
+            arriving.is_due = False
             with kafka_errors(self._settings, self._doing(arriving)):
-                self._consumer.incremental_unassign([TopicPartition(self._topic, arriving.shard)])
+                if arriving.is_assigned:
+                    arriving.is_assigned = False
+                    self._consumer.incremental_unassign([TopicPartition(self._topic, arriving.shard)])
+                if arriving.is_wanted:
+                    self._consumer.incremental_assign([TopicPartition(self._topic, arriving.shard, arriving.next)])
+                    arriving.is_assigned = True
 
     def _stop(self, arriving: Arriving, error: Exception) -> None:
         """Nothing more comes until this was raised."""
@@ -167,6 +186,8 @@ class Arrivals:
                 messages = self._consumer.consume(lacking, 0)
             for message in messages:
                 self._sort(message)
+            if now - self._noted_at > ENDS_SECONDS:
+                self._note_ends(now)
             if arriving.held or arriving.error is not None:
                 return
             if not messages:
@@ -178,13 +199,9 @@ class Arrivals:
         """A record, or an error, to whom it belongs."""
         error = message.error()
         arriving = self._shards.get(message.partition())  # type: ignore[arg-type]  # None is of no shard
-        if arriving is None or not arriving.is_assigned:
+        if arriving is None or not arriving.is_assigned or arriving.is_due:
             if error is not None and not _passes(error) and message.partition() is None:
                 self._stop_all(error)
-            return
-        if arriving.is_doubtful:
-            self._unassign(arriving)
-            self._assign(arriving)
             return
         if arriving.is_wanting:
             arriving.is_wanting = False
@@ -202,6 +219,15 @@ class Arrivals:
             arriving.hold(offset, command_of(message, self._read_avro))
         if arriving.is_full:
             self._unassign(arriving)
+
+    def _note_ends(self, now: float) -> None:
+        self._noted_at = now
+        for shard, arriving in self._shards.items():
+            if arriving.is_assigned:
+                with kafka_errors(self._settings, self._doing(arriving)):
+                    bounds = self._consumer.get_watermark_offsets(TopicPartition(self._topic, shard), cached=True)
+                if bounds is not None and bounds[1] >= 0:
+                    self._ends[shard] = bounds[1]
 
     def _hear(self, arriving: Arriving, error: KafkaError) -> None:
         if error.code() in _NOT_THERE:
@@ -256,6 +282,7 @@ class Arrivals:
                 with self._lock:
                     for arriving in self._shards.values():
                         self._stop(arriving, error)
+                    self._is_news = False
                     self._hand_over()
                 self._arrived()
         self._consumer.close()
@@ -270,8 +297,10 @@ class Arrivals:
             elif self._faults.refusal is not None:
                 self._stop_all(self._faults.refusal)
                 self._faults.succeeded()  # said once; where it goes on, it is reported again
-            for arriving in self._shards.values():
-                arriving.is_doubtful = False
+            self._tell_due()
+            now = monotonic()
+            if now - self._noted_at > ENDS_SECONDS:
+                self._note_ends(now)
             if message is None and not self._is_news:
                 return
             self._is_news = False

@@ -20,9 +20,9 @@ class Arriving:
     start, next: the first offset that may be asked for, and the first that has not come in; -1 for none. error: what
     stands in the way, to be raised once what came before it was taken. undecoded: records whose Avro is yet to be read;
     what comes behind them waits there too. move: a number that says whether it was made to begin anew meanwhile.
-    is_assigned: whether the client library brings records of it. is_settling: whether it is found out where to go on.
-    is_wanting: whether somebody asked, and there was nothing. is_doubtful: whether a wait that is under way may bring a
-    record of where it was before.
+    is_wanted, is_assigned: whether the client library should bring records of it, and does. is_due: whether that is yet
+    to be told to it; what it brings until then is of where the shard was before. is_settling: whether it is found out
+    where to go on. is_wanting: whether somebody asked, and there was nothing.
     """
 
     def __init__(self, shard: int, full_bytes: int) -> None:
@@ -30,7 +30,8 @@ class Arriving:
         self.start = self.next = -1
         self.move = 0
         self.error: Exception | None = None
-        self.is_assigned = self.is_settling = self.is_wanting = self.is_doubtful = self.is_released = False
+        self.is_wanted = self.is_assigned = self.is_due = False
+        self.is_settling = self.is_wanting = self.is_released = False
         self.taken_at = 0.0
         self.held: deque[tuple[int, bytes]] = deque()
         self.undecoded: deque[Message] = deque()

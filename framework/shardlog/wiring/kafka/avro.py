@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from time import monotonic
 
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.avro.wire import AvroWire
-from shardlog.errors import PayloadUnreadable, PayloadUnwritable, SchemaUnknown
+from shardlog.errors import (
+    PayloadUnreadable,
+    PayloadUnwritable,
+    RegistryFailed,
+    RegistryUnavailable,
+    SchemaUnknown,
+)
 from shardlog.model.application import Application
 from shardlog.ports.inputs import UnreadableRecord
 from shardlog.relay.publishing import EventForm
@@ -14,6 +22,10 @@ from shardlog.wiring.schemas import open_registry
 from shardlog.wiring.settings import SchemaSettings
 
 MEDIA_TYPE = "application/avro"
+MISS_SECONDS = 1.0
+"""For how long a registry that had no answer for a schema is not asked for it again: each record would wait for it."""
+_ID = slice(1, 5)
+"""Where the schema's id stands in a framed value."""
 
 
 class LazyAvro:
@@ -27,25 +39,42 @@ class LazyAvro:
         self._application = application
         self._settings = settings
         self._folder = folder
+        self._lock = threading.Lock()
         self._made: AvroWire | None = None
+        self._misses: dict[bytes, tuple[float, Exception]] = {}
 
     def _wire(self) -> AvroWire:
-        if self._made is None:
-            registry = open_registry(self._settings, self._folder)
-            self._made = AvroWire(self._application, registry, self._settings.registers)
-        return self._made
+        with self._lock:
+            if self._made is None:
+                registry = open_registry(self._settings, self._folder)
+                self._made = AvroWire(self._application, registry, self._settings.registers)
+            return self._made
 
     def read_command(self, category: str, command: str, value: bytes) -> bytes:
         """A framed command as JSON, or an UnreadableRecord for what its writer must mend.
 
-        Raises RegistryUnavailable and RegistryFailed: the record is asked for again.
+        Raises RegistryUnavailable and RegistryFailed: the record is asked for again. From any thread.
         """
         try:
-            return self._wire().command_json(category, command, value)
+            return self._read(category, command, value)
         except (PayloadUnreadable, SchemaUnknown) as error:
             return UnreadableRecord(str(error))
         except KeyError:
             return UnreadableRecord(f"its payload is Avro, and there is no command {category}/{command} to read it as")
+
+    def _read(self, category: str, command: str, value: bytes) -> bytes:
+        id = value[_ID]
+        until, miss = self._misses.get(id, (0.0, None))
+        if miss is not None and monotonic() < until:
+            raise miss.with_traceback(None)
+        try:
+            found = self._wire().command_json(category, command, value)
+        except (RegistryUnavailable, RegistryFailed) as error:
+            self._misses = {known: at for known, at in self._misses.items() if at[0] > monotonic()}
+            self._misses[id] = (monotonic() + MISS_SECONDS, error)
+            raise
+        self._misses.pop(id, None)
+        return found
 
     def event_form(self, settings: KafkaSettings, bytes_max: int) -> EventForm:
         """How the publisher writes events in Avro. bytes_max: of one, which its topic takes.
