@@ -204,9 +204,7 @@ def test_a_shard_that_is_not_served_any_more_is_released(settings: KafkaSettings
         wait_until(lambda: input.end(0) is None, "a shard that has ended is still fetched")
 
 
-def test_the_lag_of_an_input_is_seen_where_a_shard_does_not_keep_up(
-    settings: KafkaSettings, sending: Sending
-) -> None:
+def test_the_lag_of_an_input_is_seen_where_a_shard_does_not_keep_up(settings: KafkaSettings, sending: Sending) -> None:
     last = sending.put(envelope(f"{LEDGERS[0]}:1"))
     with KafkaServed(settings) as served:
         served.settle(last)

@@ -247,7 +247,9 @@ class Arrivals:
     def _decoder(self, arriving: Arriving) -> Decoding:
         found = self._decoding.get(arriving.shard)
         if found is None:
-            found = Decoding(arriving, self._lock, partial(command_of, read_avro=self._read_avro), self._stop, self._arrived)
+            found = Decoding(
+                arriving, self._lock, partial(command_of, read_avro=self._read_avro), self._stop, self._arrived
+            )
             self._decoding[arriving.shard] = found
         return found
 

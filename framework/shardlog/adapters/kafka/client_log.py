@@ -14,7 +14,9 @@ from time import monotonic
 BACK_SECONDS = 8.0
 """A broker that no connection has failed to for so long is back: while it is away a try fails sooner, since clients
 connect within `connect_timeout_ms` and try again within `reconnect_back_off_max_ms`."""
-_FAILED = re.compile(r"^FAIL \[[^\]]*\] \[thrd:[^\]]*\]: (?:[A-Za-z]+: )?(?:\w+://)?(?P<broker>[^ ]+?)(?:/\w+)?: (?P<reason>.*)$", re.S)
+_FAILED = re.compile(
+    r"^FAIL \[[^\]]*\] \[thrd:[^\]]*\]: (?:[A-Za-z]+: )?(?:\w+://)?(?P<broker>[^ ]+?)(?:/\w+)?: (?P<reason>.*)$", re.S
+)
 
 
 class ClientLog:
