@@ -31,8 +31,8 @@ def test_a_broker_that_is_away_is_said_once_by_all_clients_and_once_when_nothing
     caplog.set_level(logging.DEBUG, "shardlog.kafka")
     brokers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     settings = KafkaSettings(bootstrap_servers=",".join(brokers), reconnect_back_off_max_ms=100)
+    clients = [Producer(producer_config(settings)), AdminClient(admin_config(settings))]
     consumers = [Consumer(consumer_config(settings)) for _ in range(2)]
-    others = [Producer(producer_config(settings)), AdminClient(admin_config(settings))]
     for consumer in consumers:
         consumer.assign([TopicPartition(settings.journal_topic, 0, 0)])
 
@@ -40,7 +40,7 @@ def test_a_broker_that_is_away_is_said_once_by_all_clients_and_once_when_nothing
         return [r.getMessage() for r in caplog.records if broker in r.getMessage() and r.levelno == level]
 
     def has_failed_often() -> bool:
-        for client in (*consumers, *others):
+        for client in (*consumers, *clients):
             client.poll(0.01)
         return all(len(said(broker, logging.DEBUG)) >= 20 for broker in brokers)
 
@@ -51,7 +51,7 @@ def test_a_broker_that_is_away_is_said_once_by_all_clients_and_once_when_nothing
     assert {record.levelno for record in caplog.records} == {logging.DEBUG, logging.WARNING}
     for consumer in consumers:
         consumer.close()
-    others.clear()
+    clients.clear()
     until(lambda: all(len(said(broker, logging.WARNING)) == 2 for broker in brokers), "it is not said that it is over")
     assert all("it is back, or not needed" in said(broker, logging.WARNING)[1] for broker in brokers)
 

@@ -67,7 +67,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     prefetch_bytes_max: Annotated[int, msgspec.Meta(ge=1_024, le=2_000_000_000)] = 33_554_432
     """Bytes that one reader holds ready."""
     commands_prefetch_bytes_max: Annotated[int, msgspec.Meta(ge=1_024, le=2_000_000_000)] = 8_388_608
-    """Bytes of commands that are held ready for one shard, of each topic that it takes commands from."""
+    """Bytes of commands that a process holds ready, of each topic; and as many of a shard that is not read on."""
     topic_check_ms: Annotated[int, msgspec.Meta(ge=100, le=3_600_000)] = 1_000
     """How often it is looked whether a topic that commands come from was deleted and made again."""
     readers_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
