@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from shardlog.executor.shard import Mode, ShardExecutor
 from shardlog.executor.stepping import step_or_stop
 
+log = logging.getLogger("shardlog.executor")
 PAUSE_SECONDS = 0.02
 """How long a shard that has nothing to do is left alone at most; the report of its claim wakes it at once."""
 IDLE_SECONDS = 10.0
@@ -56,12 +58,18 @@ class RecoveryThreads:
     def _run(self) -> None:
         reported = threading.Event()
         while (shard := self._next()) is not None:
-            shard.on_report(reported.set)
-            while self._is_at_it(shard) and not self._is_ending.is_set():
-                reported.clear()
-                if not step_or_stop(shard):
-                    reported.wait(PAUSE_SECONDS)
-            self._on_done(shard)
+            try:
+                self._step(shard, reported)
+                self._on_done(shard)
+            except Exception:  # one shard's fault must not end the thread that recovers the others
+                log.exception("shard %d: its recovery ended in an error", shard.number, extra=shard.log_fields)
+
+    def _step(self, shard: ShardExecutor, reported: threading.Event) -> None:
+        shard.on_report(reported.set)
+        while self._is_at_it(shard) and not self._is_ending.is_set():
+            reported.clear()
+            if not step_or_stop(shard):
+                reported.wait(PAUSE_SECONDS)
 
     def _is_at_it(self, shard: ShardExecutor) -> bool:
         return shard.mode.asks_the_log and (self._sees_claim or shard.mode is Mode.REPLAYING)

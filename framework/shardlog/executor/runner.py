@@ -204,13 +204,13 @@ class Executor:
                 if joining.mode is not Mode.STOPPED:
                     shards = [s for s in shards if s.number != joining.number and s.mode is not Mode.STOPPED]
                     shards.append(joining)
+            if self._recovery is not None:
+                shards = self._hand_over(shards, self._recovery)
             moved = False
             for shard in shards:
                 if self._is_stopping:
                     return
                 moved |= step_or_stop(shard)
-            if self._recovery is not None:
-                shards = self._hand_over(shards, self._recovery)
             if not is_tuned and not self._away and all(shard.mode in _SETTLED for shard in shards):
                 tune_for_serving()
                 is_tuned = True

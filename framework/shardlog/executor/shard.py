@@ -292,8 +292,11 @@ class ShardExecutor:
             self._read_log()
         except Truncated as error:
             raise self._history_missing(error) from error
-        if self._is_given_up or self._has_stopped():  # by whoever ends the process, while this waited for a broker
-            self.close()
+        if self._has_stopped():  # by whoever ends the process, while this waited for a broker
+            self._producer.abandon(self._limits.abandon_deadline_ms)
+            return True
+        if self._is_given_up:
+            self._stop()
             return True
         self._core.check_clock(self._world.now_us())
         if self._is_assigned(-math.inf) is False:
@@ -416,6 +419,8 @@ class ShardExecutor:
 
     def _apply(self, effect: Effect) -> None:
         """Do what the journal's writer says."""
+        if self._has_stopped():
+            return  # whoever ends the process has stopped it, while this waited for a broker
         kind = type(effect)
         if kind is Passed or kind is ReadBack:
             return  # reading back is asked for by the writer's state, at each step

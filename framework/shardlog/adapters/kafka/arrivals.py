@@ -81,7 +81,7 @@ class Arrivals:
             arriving.is_wanting = False
             lacking = limit - arriving.records
             if lacking > 0:
-                if not arriving.is_wanted and arriving.error is None and not arriving.is_settling:
+                if not arriving.is_coming and arriving.error is None and not arriving.is_settling:
                     self._assign(arriving)
                 if not self._is_watched:
                     self._tell_due()

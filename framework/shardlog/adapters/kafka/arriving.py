@@ -81,9 +81,15 @@ class Arriving:
 
     def stop(self, error: Exception) -> None:
         """What could not be decoded and all behind it is asked for again, once this was raised."""
+        self.move += 1
         self.error = error
         self.undecoded.clear()
         self._undecoded_bytes = 0
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether the client library brings its records, or is yet to be told to."""
+        return self.is_wanted and (self.is_assigned or self.is_due)
 
     @property
     def records(self) -> int:
@@ -92,8 +98,8 @@ class Arriving:
 
     @property
     def is_rich(self) -> bool:
-        """Whether it has enough for now."""
-        return self.records >= RICH_RECORDS or self._bytes >= self._full_bytes // 2
+        """Whether it has enough for now. What waits for a schema registry does not count: others need not wait too."""
+        return len(self.held) >= RICH_RECORDS or self._held_bytes >= self._full_bytes // 2
 
     @property
     def is_full(self) -> bool:

@@ -123,7 +123,9 @@ class KafkaJournal(Journal):
             self._tails.drop(tail)
             tail = None
             self._out_of_range(shard, start, end)
-        except JournalError:
+        except GeneratorExit:
+            raise  # whoever reads has enough, and goes on where the reader stands
+        except BaseException:
             self._tails.drop(tail)
             tail = None
             raise

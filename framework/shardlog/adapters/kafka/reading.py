@@ -124,21 +124,20 @@ class Tail:
                 self._held.append((offset, message.value() or b""))
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._end_seen = -1 if offset is None else offset
-            else:
+            elif not _passes(error):  # an error that passes stands between records that were fetched, too
                 self._error = error
                 break
-        else:
+        if self._held:
             self._faults.succeeded()
         if self._error is not None and not self._held:  # else what came before it is given first
             self._fill(0.0)
 
     def _raise(self, error: KafkaError) -> None:
+        """Records behind it may be lost to this reader, which is of no use any more."""
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise OutOfRange
         if error.code() == KafkaError._BAD_MSG:
             raise Corrupt(self.shard, self.position, f"the broker's record fails its checksum ({error.str()})")
-        if error.retriable() or error.code() in _PASSING:
-            return
         raise our_error(error, self._settings, f"{self._doing} from offset {self.position}", self._faults)
 
     @property
@@ -158,6 +157,10 @@ _PASSING = frozenset(
     }
 )
 """What librdkafka gets over by itself, or what the time-out of the reading is for."""
+
+
+def _passes(error: KafkaError) -> bool:
+    return error.retriable() or error.code() in _PASSING
 
 
 class Tails:
