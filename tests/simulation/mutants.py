@@ -318,7 +318,7 @@ def window_of_replay() -> list[Change]:
     return [(replay.Replay, "_beside", without_ids)]
 
 
-@mutant("DESIGN 6: the window's key is the command id alone, without its scope")
+@mutant("engine: the window's key is the command id alone, without its scope")
 def scope() -> list[Change]:
     def without_scope(tenant: str, category: str, id: str, command_id: str) -> bytes:
         return window_key("", "", "", command_id)
@@ -368,7 +368,7 @@ def roll_back_of_small_state() -> list[Change]:
     return [(ShardState, "restore", lambda self, before: None)]
 
 
-@mutant("DESIGN 5: a rejected transaction's events change the state")
+@mutant("engine: a rejected transaction's events change the state")
 def rejected_events() -> list[Change]:
     append = LoadedStream.append
 
@@ -476,7 +476,7 @@ def _without(**fields: Any) -> Change:
     return Snapshotting, "_about", lambda self, small: msgspec.structs.replace(about(self, small), **fields)
 
 
-@mutant("DESIGN 7: a write does not note what it overwrites while a snapshot is being written")
+@mutant("engine: a write does not note what it overwrites while a snapshot is being written")
 def held_streams() -> list[Change]:
     init = HeldStreams.__init__
 

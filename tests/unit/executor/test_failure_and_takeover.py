@@ -533,7 +533,7 @@ def test_two_contenders_for_ten_minutes_make_few_claims_though_each_gets_frames_
 
 # -- two owners --------------------------------------------------------------------------------------------------------
 def test_a_paused_owner_that_wakes_up_acknowledges_nothing() -> None:
-    """Design rule 3: two writers may run for a while, one at most is believed."""
+    """Two writers may run for a while, one at most is believed."""
     zombie = Served().serve()
     zombie.send("a:1", Deposit(amount=1))
     tickets = pend(zombie, 2)
