@@ -1,4 +1,4 @@
-"""The journal's topic cut short, or made again, under those who read and write it; a broker whose disk is full."""
+"""The journal's topic cut short, or made again, under those who read and write it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
 from shardlog.errors import Diverged, Truncated
 from shardlog.testing.contracts.journal import append
-from shardlog.testing.faults import FaultProxy
-from shardlog.testing.services.kafka import BrokerOptions, KafkaCluster
-from tests.kafka_fixtures import or_skip
 from tests.services.kafka_faults.bank import SHARDS, Bank
-from tests.services.kafka_faults.disk import small_disk
-from tests.services.kafka_faults.ground import Brokers, Ground, serving
 from tests.services.kafka_faults.load import Load, wait_for
 
 pytestmark = pytest.mark.faults
@@ -95,28 +90,3 @@ def test_an_executor_whose_journal_was_made_again_stops_and_acknowledges_nothing
         told = {answer.code for answer in executor.answers[before:]}
         assert "accepted" not in told
         assert told & {"unavailable", "outcome_unknown"}
-
-
-def test_a_broker_whose_disk_is_full_loses_nothing_and_the_bank_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path) as disk, FaultProxy(1) as proxy:
-        options = BrokerOptions(proxy_ports=proxy.ports, properties={"log.dirs": str(disk.folder / "data")})
-        cluster = KafkaCluster(options)
-        with or_skip():
-            cluster.start()
-        try:
-            proxy.forward_to(cluster.proxied_addresses)
-            (broker,) = cluster.brokers
-            with Ground(Brokers(cluster, proxy), tmp_path, Random(4)).under_load() as ground:
-                serving(ground.bank.executor(rate=60), ground.bank.relay())
-                ground.wait_for_frames(20)
-                disk.fill()
-                wait_for(lambda: not broker.is_running, 60, lambda: f"it goes on: {broker.log_tail()}")
-                assert disk.says_so(broker.log.read_text())
-                disk.free()
-                broker.start()
-                broker.wait_until_ready()
-                ground.wait_for_frames(20)
-                counts = ground.finish(publishes=True)
-                assert counts.answers
-        finally:
-            cluster.stop()

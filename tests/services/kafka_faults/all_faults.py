@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple, TypeAlias
 
 from tests.services.kafka_faults.broker_faults import all_restarted, leader_killed
+from tests.services.kafka_faults.disk_faults import disk_filled
 from tests.services.kafka_faults.executor_faults import (
     claimer_crashed,
     executor_killed,
@@ -43,4 +44,5 @@ FAULTS: Mapping[str, FaultForm] = {
     "network_paused": FaultForm(network_paused, 1, 1, 4),
     "foreign_records": FaultForm(foreign_records, 1, 3, 20),
     "roles_killed": FaultForm(roles_killed, 1, 5, 30),
+    "disk_filled": FaultForm(disk_filled, 1, 1, 3),
 }
