@@ -58,8 +58,9 @@ def init(settings: Settings, application: Application) -> Made:
         operations.planned(control, name, shards, parts, 0)
         made += topics.create(all_topics(settings, shards, sorted(application.aggregates)))
         meta = operations.init(control, name, shards, parts, time_ns() // 1000)
-        if control.is_overwritten:  # by this one or by another at the same time: the one that counts must be the newest
+        while control.is_overwritten:  # by this one or by another at the same time: what counts must be the newest
             control.write(META_KEY, encode_meta(meta))
+            meta = operations.init(control, name, shards, parts, time_ns() // 1000)  # it may have added to it meanwhile
     return Made(meta.journal, meta.name, meta.shards, tuple(sorted(meta.categories)), tuple(made))
 
 
