@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 
@@ -52,8 +53,11 @@ def test_a_broker_that_is_away_is_said_once_by_all_clients_and_once_when_nothing
     for consumer in consumers:
         consumer.close()
     clients.clear()
+    listening = [socket.create_server(("127.0.0.1", int(broker.rpartition(":")[2]))) for broker in brokers]
     until(lambda: all(len(said(broker, logging.WARNING)) == 2 for broker in brokers), "it is not said that it is over")
-    assert all("it is back, or not needed" in said(broker, logging.WARNING)[1] for broker in brokers)
+    assert all("takes connections again" in said(broker, logging.WARNING)[1] for broker in brokers)
+    for server in listening:
+        server.close()
 
 
 @pytest.mark.parametrize(

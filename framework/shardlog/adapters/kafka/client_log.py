@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import threading
 from time import monotonic
 
 BACK_SECONDS = 8.0
-"""A broker that no connection has failed to for so long is back: while it is away a try fails sooner, since clients
-connect within `connect_timeout_ms` and try again within `reconnect_back_off_max_ms`."""
+"""A broker that no connection has failed to for so long is asked whether it takes one: while it is away a try fails
+sooner, since clients connect within `connect_timeout_ms` and try again within `reconnect_back_off_max_ms`."""
+ASK_SECONDS = 2.0
 _FAILED = re.compile(
-    r"^FAIL \[[^\]]*\] \[thrd:[^\]]*\]: (?:[A-Za-z]+: )?(?:\w+://)?(?P<broker>[^ ]+?)(?:/\w+)?: (?P<reason>.*)$", re.S
+    r"^FAIL \[[^\]]*\] \[thrd:[^\]]*\]: (?:[A-Za-z]+: )?(?:\w+://)?(?P<broker>[^ ]+:\d+)(?:/\w+)?: (?P<reason>.*)$",
+    re.S,
 )
 
 
@@ -70,15 +73,27 @@ class ClientLog:
                 back = [broker for broker, at in self._lost.items() if now - at >= BACK_SECONDS]
                 for broker in back:
                     del self._lost[broker]
-                if not self._lost:
+                if not self._lost and not back:
                     self._thread = None
+                    return
                 next_s = min((at + BACK_SECONDS - now for at in self._lost.values()), default=None)
             for broker in back:
-                self._to.warning(
-                    "broker %s: no connection to it has failed for %.0f s: it is back, or not needed any more",
-                    broker,
-                    BACK_SECONDS,
-                )
-            if next_s is None:
-                return
-            waiting.wait(max(next_s, 0.01))
+                if _takes_connections(broker):
+                    self._to.warning("broker %s takes connections again", broker)
+                else:
+                    self._keep(broker)
+            waiting.wait(0.01 if next_s is None else max(next_s, 0.01))
+
+    def _keep(self, broker: str) -> None:
+        """It is away still, though no client has tried it for a while."""
+        with self._lock:
+            self._lost.setdefault(broker, monotonic())
+
+
+def _takes_connections(broker: str) -> bool:
+    host, _, port = broker.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ASK_SECONDS).close()
+    except OSError:
+        return False
+    return True

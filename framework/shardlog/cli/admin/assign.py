@@ -36,9 +36,13 @@ def command(shard: int, ordinal: int, settings: Path | None, as_json: bool) -> N
     else:
         click.echo(f"shard {found.shard}: {found.owner}, version {found.version} of its assignment")
     if not assigned.is_there:
-        since = "was never started for this journal" if seen is None else f"has ended, at {instant(seen.time)}"
+        since = (
+            "was never started for this journal"
+            if seen is None
+            else f"ended at {instant(seen.time)}, as a process of its said last"
+        )
         click.echo(
-            f"shardlog: warning: {found.owner} {since}: shard {found.shard} is served by nobody until it runs: "
-            f"shardlog serve executor --ordinal {ordinal}",
+            f"shardlog: warning: {found.owner} {since}. Unless another process of it runs, shard {found.shard} is "
+            f"served by nobody until one does: shardlog serve executor --ordinal {ordinal}",
             err=True,
         )
