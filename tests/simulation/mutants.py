@@ -14,7 +14,7 @@ from unittest.mock import patch
 import msgspec
 
 from shardlog.adapters.memory import projections as memory_projections
-from shardlog.executor import decider, entries, queue, repeats, replay
+from shardlog.executor import carried, decider, entries, queue, repeats, replay
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.draft import AcceptedAnswer, Draft
 from shardlog.executor.entries import Entries
@@ -414,7 +414,7 @@ def repeats_of_sends() -> list[Change]:
         found = arrival(origin, last)
         return Arrival.NEW if found is Arrival.REPEAT else found
 
-    return [(decider, "arrival", always_new)]
+    return [(carried, "arrival", always_new)]
 
 
 @mutant("D3: a send behind a gap is taken")
@@ -423,7 +423,7 @@ def gaps_of_sends() -> list[Change]:
         found = arrival(origin, last)
         return Arrival.NEW if found is Arrival.GAP else found
 
-    return [(decider, "arrival", no_gap)]
+    return [(carried, "arrival", no_gap)]
 
 
 @mutant("D3: a send does not name the one before it in the same entry or an earlier one")

@@ -23,6 +23,7 @@ def with_near_field(error: Exception, type: type) -> str:
     The text alone for any other error, for a name of more than 64 characters, and where several types could have been
     meant.
 
+    >>> import msgspec
     >>> from shardlog.codec.unknown_fields import with_near_field
     >>> class Deposit(msgspec.Struct, forbid_unknown_fields=True):
     ...     amount: int
