@@ -33,6 +33,7 @@ class Tail:
     """
 
     def __init__(self, settings: KafkaSettings, shard: int, start: int) -> None:
+        self.topic = settings.journal_topic
         self.shard = shard
         self.checked_at = time.monotonic()
         self.used_at = self.checked_at
