@@ -67,7 +67,7 @@ bench: setup     ## every benchmark, as one table
 
 constraints:     ## pin the newest packages again
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --all-extras --python-version 3.11 --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file constraints.txt
+	$(BIN)/uv pip compile --quiet --upgrade --all-extras --python-version 3.11 --no-header --no-annotate pyproject.toml --output-file constraints.txt
 
 clean:           ## forget the environment and the demo's journal
 	rm -rf $(VENV) var

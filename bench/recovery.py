@@ -22,7 +22,7 @@ from shardlog.adapters.filesystem.objects import FilesystemObjects
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.limits import Limits
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.wiring.snapshotting import ProcessSnapshots
 

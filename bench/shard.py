@@ -14,7 +14,8 @@ from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.interpreter import tune_for_serving
 from shardlog.executor.limits import Limits
-from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.mode import Claimant, Mode
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter

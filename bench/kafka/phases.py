@@ -25,7 +25,8 @@ def main() -> None:
     command = perf_counter()
     loaded, application = begun(Path(sys.argv[1]))
     settings = perf_counter()
-    from shardlog.executor.shard import Mode, ShardExecutor
+    from shardlog.executor.mode import Mode
+    from shardlog.executor.shard import ShardExecutor
     from shardlog.wiring.kafka import executor
 
     imported = perf_counter()

@@ -24,9 +24,10 @@ from shardlog.client.commands import command_record
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
+from shardlog.executor.mode import Claimant
 from shardlog.executor.requests import Request
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import Claimant, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.sinks import ThreadSink
 from shardlog.executor.state import Shard
 from shardlog.journal.control import META_KEY, Meta, decode_meta, encode_meta

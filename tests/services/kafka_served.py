@@ -21,9 +21,10 @@ from shardlog.codec.json import encode
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
+from shardlog.executor.mode import Claimant
 from shardlog.executor.requests import CommandRecord
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import Claimant, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.state import Shard
 from shardlog.journal.envelope import body_of
 from shardlog.journal.reader import FrameTaken, Reader

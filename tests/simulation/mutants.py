@@ -20,12 +20,13 @@ from shardlog.executor.draft import AcceptedAnswer, Draft
 from shardlog.executor.entries import Entries
 from shardlog.executor.held import HeldStreams
 from shardlog.executor.inputs import ShardInputs
+from shardlog.executor.mode import Mode
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.reading import found
 from shardlog.executor.registry import BUCKET_MASK, Slot
 from shardlog.executor.requests import Read
 from shardlog.executor.sends import Arrival, Outbox, arrival
-from shardlog.executor.shard import Mode, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.snapshotting import Snapshotting
 from shardlog.executor.state import ShardState
 from shardlog.executor.transaction import LoadedStream

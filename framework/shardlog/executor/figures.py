@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.inputs import ShardInputs
+from shardlog.executor.mode import Mode
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.snapshotting import Snapshotting
 from shardlog.journal.writer import JournalWriter
 from shardlog.telemetry.figures import ShardFigures
-
-if TYPE_CHECKING:
-    from shardlog.executor.shard import Mode
 
 
 def shard_figures(

@@ -7,7 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from shardlog.executor.shard import Mode, ShardExecutor
+from shardlog.executor.mode import Mode
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.stepping import step_or_stop
 
 log = logging.getLogger("shardlog.executor")

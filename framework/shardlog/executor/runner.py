@@ -11,9 +11,10 @@ from concurrent.futures import Future
 
 from shardlog.errors import AppendFailed
 from shardlog.executor.interpreter import tune_for_serving
+from shardlog.executor.mode import Mode
 from shardlog.executor.recovering import RecoveryThreads
 from shardlog.executor.requests import Waiting
-from shardlog.executor.shard import Mode, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.stepping import step_or_stop
 from shardlog.ports.sends import At
 from shardlog.snapshots.keys import SnapshotKey

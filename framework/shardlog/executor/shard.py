@@ -10,8 +10,6 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from enum import Enum
-from typing import NamedTuple
 
 from shardlog.errors import (
     AppendFailed,
@@ -27,7 +25,9 @@ from shardlog.executor.back_off import BackOff
 from shardlog.executor.clock import World
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.figures import shard_figures
+from shardlog.executor.gathering import Gathering
 from shardlog.executor.inputs import ShardInputs
+from shardlog.executor.mode import Claimant, Mode
 from shardlog.executor.producer import Producer
 from shardlog.executor.queue import RequestQueue
 from shardlog.executor.replay import Replay as FrameReplay
@@ -48,32 +48,7 @@ TRANSIENT = frozenset({JournalError, JournalUnavailable, JournalRefused, AppendF
 """Faults of a journal that was served before and may pass: the shard backs off. All others need somebody."""
 
 
-class Mode(Enum):
-    """Where a shard is on its way."""
-
-    REPLAYING = "replaying"
-    CLAIMING = "claiming"
-    SERVING = "serving"
-    BACKING_OFF = "backing off"
-    STOPPED = "stopped"
-
-    @property
-    def asks_the_log(self) -> bool:
-        """Whether a step may wait for the log's brokers: nobody else should wait for it."""
-        return self is Mode.REPLAYING or self is Mode.CLAIMING
-
-
 _NOT_SERVED = frozenset({Mode.REPLAYING, Mode.CLAIMING, Mode.BACKING_OFF})
-
-
-class Claimant(NamedTuple):
-    """Who claims. address: "host:port" or "". build: the code digest. assignment: its version, 0 where there is
-    none."""
-
-    name: str
-    address: str = ""
-    assignment: int = 0
-    build: str = ""
 
 
 class ShardExecutor:
@@ -113,12 +88,12 @@ class ShardExecutor:
         self._owner = owner
         self._world = world
         self._inputs = ShardInputs(self.number, inputs, accepted_inputs, self._limits.back_off_max_ms)
-        self._sends = sends
         self._snapshots = snapshots
         self._is_assigned = is_assigned
         self._replay = FrameReplay(core.state, core.shard.journal, self.number)
         self._answers = Answers(core.state, self._replay, core.shard, self._body_at)
         self._queue = RequestQueue(self.number, self._limits)
+        self._gathering = Gathering(core, self._queue, self._inputs, sends)
         self._producer = Producer(journal, self.number)
         self._deadline_ms = 0.0
         self._failed_ms = -math.inf
@@ -250,11 +225,9 @@ class ShardExecutor:
         """Whether a step would find something new in its queues."""
         if self.mode is Mode.STOPPED:
             return False
-        return self._producer.has_reports or (self._writer.can_build and self._is_worth_a_frame(len(self._queue)))
-
-    def _is_worth_a_frame(self, waiting: int) -> bool:
-        """A few do not while others are on their way: what an acknowledgement costs is shared by all in its frame."""
-        return waiting >= (self._limits.pipelined_commands_min if self._core.pending else 1)
+        return self._producer.has_reports or (
+            self._writer.can_build and self._gathering.is_worth_a_frame(len(self._queue))
+        )
 
     def step(self) -> bool:
         """Do what can be done now; True where anything was."""
@@ -372,16 +345,15 @@ class ShardExecutor:
             return False
         state = self._core.state
         self._queue.expire(max(state.time, self._world.now_us()))
-        batches = [] if self._is_draining else self._inputs.read(state.inputs, self._limits.frame_commands_max, now_ms)
+        found = self._gathering.look(now_ms, takes_more=not self._is_draining)
         if self._has_stopped():  # by whoever ends the process, while an input waited for somebody
             return False
-        sends = self._waiting_sends(bool(batches))
-        waiting = len(self._queue) + len(sends) + sum(len(batch.records) for batch in batches)
-        if not self._is_worth_a_frame(waiting):
-            if self._is_draining and not (waiting or self._core.pending):
+        if not self._gathering.is_worth_a_frame(found.waiting):
+            if self._is_draining and not (found.waiting or self._core.pending):
                 self._stop()
             return False
-        draft = self._core.build(self._queue.first, batches, self._world.now_us(), self._writer.next_seq, sends)
+        now_us, seq = self._world.now_us(), self._writer.next_seq
+        draft = self._core.build(self._queue.first, found.batches, now_us, seq, found.sends)
         unbound = self._core.unbound_answers()
         if unbound:
             self._answers.deliver(unbound, -1)
@@ -390,13 +362,6 @@ class ShardExecutor:
             self._producer.append(frame.value, frame, now_ms)
             self._counts.appended(len(frame.value), draft.commands)
         return True
-
-    def _waiting_sends(self, is_shared: bool) -> Sequence[bytes]:
-        """Sends to this shard, up to a frame's commands, or half of them where the frame is shared with inputs."""
-        if self._sends is None or self._is_draining:
-            return ()
-        limit = self._limits.frame_commands_max
-        return self._sends.waiting(self.number, self._core.state.received, max(1, limit // 2) if is_shared else limit)
 
     # -- what the log says ---------------------------------------------------------------------------------------------
     def _take_reports(self) -> bool:

@@ -24,6 +24,21 @@ from shardlog.model.rows import row_indexes, row_key, row_layout
 Kind: TypeAlias = Literal[
     "boolean", "integer", "real", "decimal", "text", "bytes", "time", "date", "uuid", "enum", "int_enum", "json"
 ]
+PYTHON_TYPES: dict[Kind, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "integer": (int,),
+    "real": (float, int),
+    "decimal": (Decimal, int),
+    "text": (str,),
+    "bytes": (bytes,),
+    "time": (datetime,),
+    "date": (date,),
+    "uuid": (UUID,),
+    "enum": (Enum, str),
+    "int_enum": (Enum, int),
+    "json": (object,),
+}
+"""What a value of a kind may be in Python."""
 KEY_KINDS: frozenset[Kind] = frozenset(
     {"boolean", "integer", "text", "bytes", "time", "date", "uuid", "enum", "int_enum"}
 )

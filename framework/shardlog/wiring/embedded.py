@@ -23,9 +23,10 @@ from shardlog.errors import ConfigurationError, NotServing, StreamUnreadable
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
+from shardlog.executor.mode import Claimant
 from shardlog.executor.requests import Found, Read, Request, StreamState, Waiting
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import Claimant, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.sinks import LoopSink, ThreadSink
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader

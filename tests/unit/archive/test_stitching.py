@@ -10,7 +10,7 @@ from shardlog.adapters.memory.faulty import FaultyJournal
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import Diverged, HistoryMissing, Truncated
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.ports.journal import Journal
 from shardlog.testing.contracts.journal import JournalContract, append
 from tests.unit.executor.ledger import Deposit

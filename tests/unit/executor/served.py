@@ -12,8 +12,9 @@ from shardlog.adapters.memory.faulty import FaultyJournal
 from shardlog.codec.json import encode
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
+from shardlog.executor.mode import Claimant, Mode
 from shardlog.executor.requests import CommandRecord, Request
-from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.snapshotting import Snapshotting
 from shardlog.executor.state import Shard, ShardState
 from shardlog.journal.envelope import body_of

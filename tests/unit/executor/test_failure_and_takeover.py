@@ -10,8 +10,8 @@ import pytest
 from shardlog import CommandAccepted, CommandRejected, CommandUnavailable, Outcome
 from shardlog.adapters.memory.faulty import Faults, FaultyJournal, Flight
 from shardlog.errors import AppendFailed, Corrupt
+from shardlog.executor.mode import Mode
 from shardlog.executor.requests import Read, StreamState
-from shardlog.executor.shard import Mode
 from shardlog.ids import uuid7
 from shardlog.journal.reader import ClaimTaken, Reader
 from shardlog.ports.journal import Writer

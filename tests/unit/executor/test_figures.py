@@ -8,7 +8,7 @@ import pytest
 
 from shardlog.adapters.memory.faulty import FaultyJournal
 from shardlog.executor.limits import Limits
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.ports.inputs import Input
 from tests.unit.executor.ledger import Deposit, Faulty, Note, Withdraw
 from tests.unit.executor.served import HandInput, HandWorld, Served, origin, value

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shardlog.errors import ConfigurationError, InputChanged
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.ids import uuid7
 from shardlog.ports.inputs import UnreadableRecord
 from shardlog.sharding import shard_of

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shardlog import Command
 from shardlog.errors import ClockBehind, Diverged, ReplayFailed, UnknownFormat
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.ids import uuid7
 from shardlog.journal.chain import head0
 from shardlog.journal.envelope import claim_value, frame_value

@@ -19,9 +19,10 @@ from shardlog.executor import runner
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
+from shardlog.executor.mode import Claimant, Mode
 from shardlog.executor.requests import Request
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.sinks import LoopSink, ThreadSink
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader

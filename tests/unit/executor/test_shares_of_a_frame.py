@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shardlog import Command, CommandAccepted
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.ports.sends import At, SendsSource
 from tests.unit.executor.ledger import Deposit, Look, Note
 from tests.unit.executor.served import HandInput, Served, everything, origin, record, replayed, value

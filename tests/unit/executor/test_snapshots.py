@@ -17,7 +17,7 @@ from shardlog import Aggregate, Application, Command, Domain, Event, State, repl
 from shardlog.errors import ConfigurationError, HistoryMissing, ObjectStoreFailed, SnapshotFailed
 from shardlog.executor.held import HeldStreams
 from shardlog.executor.limits import Limits
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.journal.reader import Reader
 from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.manifest import checksum, decode_manifest

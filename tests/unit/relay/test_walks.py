@@ -10,7 +10,7 @@ import pytest
 
 from shardlog.adapters.memory.faulty import Faults, FaultyJournal
 from shardlog.adapters.memory.relay import MemoryRelayStore
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.journal.records import Accepted
 from shardlog.ports.sends import At, SendsSource
 from shardlog.relay.limits import RelayLimits

@@ -15,8 +15,9 @@ from shardlog.errors import JournalRefused, JournalUnavailable, UnknownFormat
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
+from shardlog.executor.mode import Claimant, Mode
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum
 from typing import TypeAlias, TypeGuard
-from uuid import UUID
 
 import msgspec
 
@@ -23,24 +20,10 @@ from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
 from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.projections import Batch, Columns, DeadLetter, LetterPlace, ProjectionStore, Stored, TableChanges
-from shardlog.ports.rows import Column, Kind, Number, TableShape, exact_sum, table_shape
+from shardlog.ports.rows import PYTHON_TYPES, Column, Number, TableShape, exact_sum, table_shape
 
 Values: TypeAlias = tuple[object, ...]
 Version: TypeAlias = tuple[str, int]
-_TYPES: dict[Kind, tuple[type, ...]] = {
-    "boolean": (bool,),
-    "integer": (int,),
-    "real": (float, int),
-    "decimal": (Decimal, int),
-    "text": (str,),
-    "bytes": (bytes,),
-    "time": (datetime,),
-    "date": (date,),
-    "uuid": (UUID,),
-    "enum": (Enum, str),
-    "int_enum": (Enum, int),
-    "json": (object,),
-}
 
 
 class _Table:
@@ -222,7 +205,7 @@ def _fits(column: Column, value: object) -> bool:
         return column.nullable
     if column.kind == "json":
         return _is_json(value)
-    return isinstance(value, _TYPES[column.kind])
+    return isinstance(value, PYTHON_TYPES[column.kind])
 
 
 def _is_integer(value: object, column: Column) -> TypeGuard[int]:

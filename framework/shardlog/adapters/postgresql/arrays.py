@@ -6,14 +6,11 @@ A value of another type than the column's is refused here: in a literal, Postgre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from shardlog.adapters.sql.values import decimal_text, json_text, time_text
-from shardlog.ports.rows import Column, Kind
+from shardlog.ports.rows import PYTHON_TYPES, Column, Kind
 
 ARRAY_TYPES: dict[Kind, str] = {
     "boolean": "boolean[]",
@@ -28,20 +25,6 @@ ARRAY_TYPES: dict[Kind, str] = {
     "enum": "text[]",
     "int_enum": "bigint[]",
     "json": "jsonb[]",
-}
-_TYPES: dict[Kind, tuple[type, ...]] = {
-    "boolean": (bool,),
-    "integer": (int,),
-    "real": (float, int),
-    "decimal": (Decimal, int),
-    "text": (str,),
-    "bytes": (bytes,),
-    "time": (datetime,),
-    "date": (date,),
-    "uuid": (UUID,),
-    "enum": (Enum, str),
-    "int_enum": (Enum, int),
-    "json": (object,),
 }
 
 
@@ -78,7 +61,7 @@ def array_literal(column: Column, values: Sequence[Any]) -> str:
         return "{" + ",".join(map(str, values)) + "}"
     if kinds == {str} and column.kind == "text":
         return _quoted(column, values)
-    allowed, text = _TYPES[column.kind], _TEXT[column.kind]
+    allowed, text = PYTHON_TYPES[column.kind], _TEXT[column.kind]
     texts: list[str | None] = []
     for value in values:
         if value is None:

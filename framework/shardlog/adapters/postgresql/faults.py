@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from shardlog.adapters.sql.faults import by_sqlstate
+from shardlog.adapters.sql.faults import as_kind, by_sqlstate
 from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
 
 _LATER = (psycopg.OperationalError, psycopg.InternalError)
@@ -26,12 +26,7 @@ def psycopg_mapped(doing: str) -> Iterator[None]:
 def fault(error: psycopg.Error, doing: str) -> ProjectionError:
     """The error that a store raises for one of psycopg's, in the server's words without its statement's parameters."""
     said = f"{type(error).__name__}: {error.diag.message_primary or error}"
-    kind = _kind(error)
-    if kind is StoreUnavailable:
-        return StoreUnavailable(f"{doing}: {said}. Nothing was written; it is tried again.")
-    if kind is StoreFailed:
-        return StoreFailed(f"{doing}: {said}. Nothing was written. Look at the database: trying again does not help.")
-    return RowsRefused(f"{doing}: {said}")
+    return as_kind(_kind(error), doing, said)
 
 
 def _kind(error: psycopg.Error) -> type[ProjectionError]:

@@ -39,7 +39,11 @@ def fault(error: Exception, doing: str) -> ProjectionError:
     said = _said(error)
     if not isinstance(error, exc.SQLAlchemyError | sqlite3.Error):
         return RowsRefused(f"{doing}: a value does not fit: {said}")
-    kind = _kind(error)
+    return as_kind(_kind(error), doing, said)
+
+
+def as_kind(kind: type[ProjectionError], doing: str, said: str) -> ProjectionError:
+    """An error of this kind, with what is to be done about it. said: by the database."""
     if kind is StoreUnavailable:
         return StoreUnavailable(f"{doing}: {said}. Nothing was written; it is tried again.")
     if kind is StoreFailed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shardlog.executor.shard import Mode
+from shardlog.executor.mode import Mode
 from shardlog.ports.sends import At
 from shardlog.testing.simulation.environment import Environment
 from shardlog.testing.simulation.process import Process

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from shardlog.errors import ClockBehind, Corrupt
 from shardlog.executor.core import ExecutorCore
+from shardlog.executor.mode import Claimant, Mode
 from shardlog.executor.requests import Waiting
-from shardlog.executor.shard import Claimant, Mode, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.snapshotting import Snapshotting
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader

@@ -6,8 +6,8 @@ from typing import Any
 
 from shardlog.errors import ShardlogError
 from shardlog.executor.core import ExecutorCore
+from shardlog.executor.mode import Mode
 from shardlog.executor.replay import Replay
-from shardlog.executor.shard import Mode
 from shardlog.executor.state import Shard, ShardState
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.testing.simulation.bank import bank

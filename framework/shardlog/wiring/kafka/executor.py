@@ -16,9 +16,10 @@ from shardlog.adapters.kafka.control import KafkaControl
 from shardlog.errors import JournalError
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
+from shardlog.executor.mode import Claimant
 from shardlog.executor.requests import Waiting
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import Claimant, ShardExecutor
+from shardlog.executor.shard import ShardExecutor
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from shardlog.errors import JournalError, JournalRefused
+from shardlog.executor.mode import Mode
 from shardlog.executor.recovering import RecoveryThreads
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import TRANSIENT, Mode, ShardExecutor
+from shardlog.executor.shard import TRANSIENT, ShardExecutor
 from shardlog.ownership.assignments import Assignments
 
 log = logging.getLogger("shardlog.executor")
