@@ -86,6 +86,14 @@ def test_an_address_goes_before_the_settings(place: Place) -> None:
     assert "no server answers at http://127.0.0.1:1" in said.err
 
 
+def test_without_brokers_it_is_said_that_nothing_was_sent(tmp_path: Path, journal_name: str) -> None:
+    said = Place(tmp_path, "127.0.0.1:1", journal_name).run(
+        "send", f"account/{LEDGERS[0]}:ada", "deposit", '{"amount":1}'
+    )
+    assert said.code == 69
+    assert "127.0.0.1:1" in said.err and said.err.rstrip().endswith("Nothing was sent")
+
+
 def test_dead_letters_are_read_from_their_topic(place: Place) -> None:
     topic = place.settings.kafka.commands_topic
     producer = Producer({"bootstrap.servers": place.settings.kafka.bootstrap_servers})

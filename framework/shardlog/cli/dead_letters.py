@@ -106,8 +106,10 @@ def _say(letter: CommandDeadLetter) -> None:
     if letter.original is not None:
         click.echo(f"    original {_shown(letter.original)}")
     origin = f"sent by {letter.manager}" if letter.manager else f"from {letter.input} offset {letter.input_offset}"
-    process = f", process {letter.correlation}" if letter.correlation else ""
-    click.echo(f"    {origin}{process}, at {instant(letter.time)}")
+    belongs_to = (
+        f", {'process' if letter.manager else 'correlation'} {letter.correlation}" if letter.correlation else ""
+    )
+    click.echo(f"    {origin}{belongs_to}, at {instant(letter.time)}")
 
 
 def _shown(original: bytes) -> str:

@@ -47,11 +47,15 @@ def send(
 ) -> ExitCode:
     """Send it, wait for the reply up to the time-out, and say what came of it. show: status, answer, command id."""
     from shardlog.client.kafka import KafkaCommands
-    from shardlog.errors import AppendFailed, JournalRefused
+    from shardlog.errors import AppendFailed, JournalRefused, JournalUnavailable
 
     aggregate, command = _typed(application, sent)
     give_up = time.monotonic() + timeout_s
-    replies, why_not = _replies(settings)
+    try:
+        replies, why_not = _replies(settings)
+    except JournalUnavailable as error:
+        click.echo(f"shardlog: {error}. Nothing was sent", err=True)
+        return ExitCode.UNREACHABLE
     try:
         with KafkaCommands(settings) as commands:
             future = commands.send(

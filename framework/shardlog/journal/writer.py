@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from shardlog.codec.json import NOT_DECODED
 from shardlog.errors import AppendFailed
 from shardlog.journal.chain import next_head
 from shardlog.journal.effects import (
@@ -24,7 +25,7 @@ from shardlog.journal.effects import (
 )
 from shardlog.journal.envelope import claim_value, frame_value
 from shardlog.journal.reader import ClaimTaken, FrameTaken, Reader
-from shardlog.journal.records import ClaimBody, encode_claim
+from shardlog.journal.records import ClaimBody, decode_claim, encode_claim
 from shardlog.journal.states import ProtocolMisuse, State, Step, after
 from shardlog.ports.journal import Report
 
@@ -251,7 +252,7 @@ class JournalWriter:
             return self._fenced(self.reader.epoch, "a frame of this epoch that it did not build is valid")
         self.reader.pass_over(offset, value)
         if isinstance(verdict, ClaimTaken):
-            return self._fenced(verdict.epoch, f"epoch {verdict.epoch} was claimed")
+            return self._fenced(verdict.epoch, f"epoch {verdict.epoch} was claimed{_by(verdict.body)}")
         self._seen_invalid.update(frame for frame in self._pending if frame.value == value)
         return PASSED
 
@@ -266,3 +267,12 @@ class JournalWriter:
                 f"offset {self._read_again_from} fenced the writer and was not applied: read it again first"
             )
         self._read_again_from = None
+
+
+def _by(body: memoryview) -> str:
+    """Who claimed, for messages; a claim counts whatever its body says."""
+    try:
+        claim = decode_claim(body)
+    except NOT_DECODED:
+        return ""
+    return f" by {claim.owner}" + (f" at {claim.address}" if claim.address else "")

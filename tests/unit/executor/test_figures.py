@@ -205,6 +205,7 @@ def test_a_line_on_a_fence_carries_journal_shard_and_epoch(served: Served, caplo
         served.settle()
     (line,) = (record for record in caplog.records if "was claimed" in record.message)
     about = vars(line)
+    assert "epoch 2 was claimed by " in line.message
     assert (about["journal"], about["shard"], about["epoch"]) == (served.writer.reader.journal, 0, 2)
 
 
