@@ -48,7 +48,7 @@ def test_a_command_is_sent_by_the_topic_and_its_reply_is_shown(place: Place) -> 
 
 def test_a_command_that_nobody_answers_is_said_to_be_delivered_and_not_accepted(place: Place) -> None:
     account = f"{LEDGERS[1]}:ada"
-    asked = ("send", "account", account, "open", '{"owner": "Ada"}', "--command-id", "c1", "--timeout-s", "1")
+    asked = ("send", "account", account, "open", '{"owner": "Ada"}', "--command-id", "c1", "--timeout-s", "8")
     said = place.run(*asked)
     assert said.code == TRY_LATER
     topic = place.settings.kafka.commands_topic

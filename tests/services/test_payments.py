@@ -126,9 +126,11 @@ def test_two_relays_at_once_do_no_harm(tmp_path: Path) -> None:
             SystemWorld().monotonic_ms,
             limits=RelayLimits(checkpoint_ms=0),
         )
+        asked = []
         for n in range(200):
-            engine.submit(account.stream(ACCOUNTS[n % 6]), Pay(to=ACCOUNTS[(n + 2) % 6], amount=1))
+            asked.append(engine.submit(account.stream(ACCOUNTS[n % 6]), Pay(to=ACCOUNTS[(n + 2) % 6], amount=1)))
             other.step()
+        assert all(isinstance(future.result(30), CommandAccepted) for future in asked)
         engine.wait_for_sends()
         while other.step():
             pass
