@@ -93,6 +93,24 @@ def test_what_was_refused_is_over_for_whoever_is_answered(settings: KafkaSetting
 
 
 # -- topics ------------------------------------------------------------------------------------------------------------
+def test_a_fetch_that_says_that_the_log_became_shorter_is_not_believed(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leader that has just begun answers fetches with an end that it has yet to find out about."""
+    journal = made(settings)
+    append(journal.writer(0), b"1", b"2", b"3")
+    following = KafkaJournal(settings, 1)
+    try:
+        assert [value for _, value in following.read(0, 0)] == [b"1", b"2", b"3"]
+        assert list(following.read(0, 3)) == []
+        assert following.offsets(0) == (0, 3)
+        monkeypatch.setattr(Tail, "end_known", 0)
+        assert following.offsets(0) == (0, 3)
+    finally:
+        following.close()
+        journal.close()
+
+
 def test_topics_are_made_once_as_the_protocol_wants_them(settings: KafkaSettings) -> None:
     topics = KafkaTopics(settings)
     wanted = [journal_topic(settings, 3, FRAME_BYTES), control_topic(settings), checkpoints_topic(settings)]

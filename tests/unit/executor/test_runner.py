@@ -275,17 +275,27 @@ def test_a_caller_that_gave_up_does_no_harm_to_the_others_of_its_frame() -> None
 
 
 class Unanswering(MemoryJournal):
-    """A log whose broker of shard 0 goes away: it takes nothing, and a question for its end waits until it is back."""
+    """A log whose broker of shard 0 goes away: it takes nothing, and who asks for its end or reads it waits until it is
+    back. is_asked: whether somebody waits, or did."""
 
     def __init__(self) -> None:
         super().__init__(SHARDS)
         self.is_away = False
+        self.is_asked = False
         self.is_back = threading.Event()
 
     def offsets(self, shard: int) -> tuple[int, int]:
-        if shard == 0 and self.is_away:
-            self.is_back.wait(WAIT)
+        self._wait(shard)
         return super().offsets(shard)
+
+    def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
+        self._wait(shard)
+        return super().read(shard, start)
+
+    def _wait(self, shard: int) -> None:
+        if shard == 0 and self.is_away:
+            self.is_asked = True
+            self.is_back.wait(WAIT)
 
     def writer(self, shard: int) -> Writer:
         return _Unanswering(super().writer(shard), lambda: shard == 0 and self.is_away)
@@ -320,6 +330,28 @@ def test_a_shard_that_waits_for_its_broker_holds_no_other_up() -> None:
         journal.is_away = False
         journal.is_back.set()
         assert isinstance(held.result(WAIT), CommandAccepted)
+    finally:
+        journal.is_back.set()
+        executor.stop()
+
+
+def test_a_shard_that_joins_while_it_waits_to_see_its_claim_holds_no_other_up() -> None:
+    journal = Unanswering()
+    executor = Executor({1: shard_executor(journal, 1)}, recovers_beside=True)
+    executor.start(WAIT)
+    joining = shard_executor(journal, 0)
+    while joining.mode is not Mode.CLAIMING:
+        joining.step()
+    try:
+        journal.is_away = True
+        executor.add(joining)
+        wait_until(lambda: journal.is_asked, threading.Event())
+        for number in range(20):
+            assert isinstance(submit(executor, 1, Deposit(amount=1), number).result(WAIT / 4), CommandAccepted)
+        assert joining.mode is Mode.CLAIMING
+        journal.is_away = False
+        journal.is_back.set()
+        wait_until(lambda: executor.modes[0] == "serving", threading.Event())
     finally:
         journal.is_back.set()
         executor.stop()
