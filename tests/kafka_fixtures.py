@@ -5,18 +5,15 @@ Where a broker cannot be had, its tests are skipped with what to install, and fa
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NoReturn
 
 import pytest
 
-from shardlog.testing.services.errors import ServiceMissing
 from shardlog.testing.services.kafka import BrokerOptions, KafkaCluster
 from shardlog.testing.services.kafka.found import found_kafka
 from shardlog.testing.services.tansu import Tansu
+from tests.missing import or_skip
 
 
 @pytest.fixture(scope="session")
@@ -64,17 +61,3 @@ def start_kafka() -> Iterator[Callable[..., KafkaCluster]]:
 def journal_name() -> str:
     """A name for a journal's topics that nobody else has."""
     return f"test-{uuid.uuid4().hex[:12]}"
-
-
-@contextmanager
-def or_skip() -> Iterator[None]:
-    try:
-        yield
-    except ServiceMissing as missing:
-        _without(str(missing))
-
-
-def _without(what: str) -> NoReturn:
-    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from shardlog.testing.services.postgresql import PostgresqlOptions, PostgresqlServer
 from shardlog.testing.services.postgresql.found import found_postgresql
-from tests.kafka_fixtures import or_skip
+from tests.missing import or_skip
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shardlog.testing.services.registry.fetching import ServiceMissing, fetched
+from shardlog.testing.services.errors import ServiceMissing
+from shardlog.testing.services.registry.fetching import fetched
 from shardlog.testing.services.registry.process import running_registry
 
 FETCH = "from shardlog.testing.services.registry.fetching import fetched; print(fetched())"

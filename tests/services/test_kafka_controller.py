@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient
 
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.kafka.topics import KafkaTopics, control_topic
-from tests.kafka_fixtures import or_skip
+from tests.missing import or_skip
 from tests.services.kafka_faults.ground import brokers_behind_a_proxy
 
 ASKED = 20

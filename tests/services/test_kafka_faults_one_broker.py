@@ -15,7 +15,7 @@ from shardlog.adapters.kafka.topics import KafkaTopics, journal_topic
 from shardlog.errors import JournalUnavailable
 from shardlog.testing.contracts.journal import Reports, append
 from shardlog.testing.faults import PRODUCE, Fault, Kind
-from tests.kafka_fixtures import or_skip
+from tests.missing import or_skip
 from tests.services.kafka_faults.all_faults import FAULTS
 from tests.services.kafka_faults.ground import Brokers, brokers_behind_a_proxy
 from tests.services.kafka_faults.load import wait_for

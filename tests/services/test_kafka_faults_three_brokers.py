@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from tests.kafka_fixtures import or_skip
+from tests.missing import or_skip
 from tests.services.kafka_faults.all_faults import FAULTS
 from tests.services.kafka_faults.ground import Brokers, brokers_behind_a_proxy
 

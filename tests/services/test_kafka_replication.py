@@ -13,7 +13,7 @@ from shardlog.errors import ConfigurationError
 from shardlog.testing.services.kafka import BrokerOptions, KafkaCluster
 from shardlog.wiring.kafka.topics import all_topics
 from shardlog.wiring.settings import Settings
-from tests.kafka_fixtures import or_skip
+from tests.missing import or_skip
 from tests.services.kafka_relayed import wait_until
 
 SHARDS = 2

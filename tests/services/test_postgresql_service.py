@@ -11,7 +11,7 @@ from shardlog.errors import ConfigurationError
 from shardlog.testing.services.errors import ServiceFailed, ServiceMissing
 from shardlog.testing.services.postgresql import PostgresqlOptions, PostgresqlServer, programs
 from shardlog.testing.services.postgresql.found import found_postgresql
-from tests.kafka_fixtures import or_skip
+from tests.missing import or_skip
 
 
 def test_a_killed_server_starts_again_on_what_was_committed(start_postgresql: Callable[[], PostgresqlServer]) -> None:

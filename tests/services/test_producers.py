@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 import pytest
@@ -17,9 +16,9 @@ from aiokafka import AIOKafkaProducer
 from domain.banking.messages import Deposit, Open
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.sharding import shard_of
-from shardlog.testing.services.errors import ServiceMissing
 from shardlog.testing.services.kafka.jars import jars, java
 from tests.docs.stranger import blocks
+from tests.missing import or_skip, without
 from tests.services.kafka_served import (
     LEDGERS,
     SHARDS,
@@ -79,22 +78,15 @@ def must_have(program: str, package: str) -> str:
     """The program, or the test is skipped, under CI failed, with what to install."""
     found = shutil.which(program)
     if found is None:
-        _without(f"there is no `{program}`: install it (Debian: apt-get install {package})")
+        without(f"there is no `{program}`: install it (Debian: apt-get install {package})")
     return found
 
 
 def java_and_jars() -> tuple[str, str]:
     """The program, and the class path of Kafka's own clients and tools."""
-    try:
-        return java(), f"{jars()}/*"
-    except ServiceMissing as missing:
-        _without(str(missing))
-
-
-def _without(what: str) -> NoReturn:
-    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
+    with or_skip():
+        found = java(), f"{jars()}/*"
+    return found
 
 
 def were_executed_once(settings: KafkaSettings) -> None:

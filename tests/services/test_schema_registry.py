@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import os
 import shutil
 import ssl
 import subprocess
@@ -30,10 +29,10 @@ from shardlog.cli.exit_codes import ExitCode
 from shardlog.errors import PayloadUnreadable, RegistryFailed, RegistryUnavailable, SchemaRefused, SchemaUnknown
 from shardlog.ports.schema_registry import SchemaRegistry
 from shardlog.testing.contracts.schema_registry import SchemaRegistryContract
-from shardlog.testing.services.registry.fetching import ServiceMissing
 from shardlog.testing.services.registry.process import running_registry
 from shardlog.wiring.schemas import open_registry
 from shardlog.wiring.settings import SchemaSettings
+from tests.missing import is_ci, or_skip
 from tests.services.command_line import shardlog
 from tests.unit.avro.test_evolution import DEFAULTS, REFUSED, SAME, Lit, event
 from tests.unit.avro.zoo import MESSAGES
@@ -45,13 +44,8 @@ TOPIC = "bank.events.account"
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The address of a registry that this module's tests share."""
-    try:
-        with running_registry() as url:
-            yield url
-    except ServiceMissing as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
+    with or_skip(), running_registry() as url:
+        yield url
 
 
 @pytest.fixture
@@ -201,9 +195,7 @@ def certified(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.skipif(
-    shutil.which("openssl") is None and os.environ.get("CI") != "true", reason="apt-get install openssl"
-)
+@pytest.mark.skipif(shutil.which("openssl") is None and not is_ci(), reason="apt-get install openssl")
 def test_tls_is_trusted_by_the_file_that_the_settings_name_and_by_no_other(
     certified: ssl.SSLContext, tmp_path: Path
 ) -> None:

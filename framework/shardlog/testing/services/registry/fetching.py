@@ -12,16 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shardlog.testing.services.errors import ServiceMissing
+
 VERSION = "2.6.13.Final"
 """The newest that runs on Java 17; version 3 wants Java 21."""
 ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:zip:all"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 FETCH_SECONDS_MAX = 600
 OUTPUT_CHARACTERS_SHOWN = 2_000
-
-
-class ServiceMissing(Exception):
-    """What is needed to run the registry is not here; the text says what to install."""
 
 
 def cache_folder() -> Path:
