@@ -85,8 +85,8 @@ def must_have(program: str, package: str) -> str:
 def java_and_jars() -> tuple[str, str]:
     """The program, and the class path of Kafka's own clients and tools."""
     with or_skip():
-        found = java(), f"{jars()}/*"
-    return found
+        program, folder = java(), jars()
+    return program, f"{folder}/*"
 
 
 def were_executed_once(settings: KafkaSettings) -> None:
