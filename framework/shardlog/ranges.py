@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from math import isfinite
-from typing import Any, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 import msgspec
 from msgspec import inspect
 
 from shardlog.errors import ConfigurationError
+
+Secret: TypeAlias = Annotated[str, msgspec.Meta(extra={"is_secret": True})]
+"""A text that is never shown: not in a repr, not by `shardlog config`, not in an error."""
 
 
 def check_ranges(settings: msgspec.Struct, section: str) -> None:

@@ -17,11 +17,6 @@ def balances(place: Place) -> dict[str, int]:
         return dict(tables.execute("SELECT account, balance FROM account_balances"))
 
 
-def is_caught_up(place: Place) -> bool:
-    found = place.run("status", "--json", "--no-records").json["projections"]
-    return bool(found) and all(projection["behind"] == 0 for projection in found)
-
-
 def test_a_projection_is_rebuilt_from_the_topic(tmp_path: Path, kafka: str, journal_name: str) -> None:
     place = Place(tmp_path, kafka, journal_name).init()
     load = Load(place)

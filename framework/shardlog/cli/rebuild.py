@@ -22,6 +22,7 @@ def command(projection: str, settings: Path | None, as_json: bool) -> None:
     """
     from shardlog.model.names import closest
     from shardlog.wiring.rebuilding import rebuild
+    from shardlog.wiring.stores import ProjectionDatabase
 
     loaded, application = load_with_application(settings)
     if projection not in application.projections:
@@ -37,6 +38,7 @@ def command(projection: str, settings: Path | None, as_json: bool) -> None:
             loaded.settings.projector,
             lambda done, total: bars.update(task, completed=done, total=total),
             loaded.settings.kafka,
+            ProjectionDatabase.of(loaded.settings),
         )
     if as_json:
         say_json({"projection": projection, **found._asdict()})

@@ -29,13 +29,20 @@ def command(no_records: bool, settings: Path | None, as_json: bool) -> int:
     """
     from shardlog.wiring.reading import open_journal
     from shardlog.wiring.status import status
+    from shardlog.wiring.stores import ProjectionDatabase
 
     found_settings = load(settings).settings
     with open_journal(found_settings.directory, found_settings.kafka) as opened, progress() as bars:
         total = sum(opened.records(shard) for shard in range(opened.meta.shards))
         task = bars.add_task("records", total=total, visible=not no_records)
         application = _application(settings)
-        found = status(opened, application, reads_records=not no_records, passed=lambda _shard: bars.advance(task))
+        found = status(
+            opened,
+            application,
+            ProjectionDatabase.of(found_settings),
+            reads_records=not no_records,
+            passed=lambda _shard: bars.advance(task),
+        )
     if as_json:
         say_json(found)
     else:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shardlog.adapters.sql.rows import RowReader
-from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.executor.requests import Request, Waiting
 from shardlog.gateway.engine import Engine, ProjectionStatus, Tables
 from shardlog.model.projection import Projection
@@ -40,9 +38,8 @@ class EmbeddedTables(Tables):
     def __init__(self, engine: Embedded) -> None:
         self._engine = engine
         self._projections = engine.application.projections
-        database = engine.directory / "projections.sqlite"
-        self._store = SqlProjectionStore(database)
-        self._rows = RowReader(database)
+        self._store = engine.database.open_store()
+        self._rows = engine.database.open_rows()
 
     @property
     def journal(self) -> str:

@@ -13,7 +13,6 @@ from typing import Any, TypeVar, Unpack
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
 from shardlog.adapters.sql.relay_store import SqlRelayStore
-from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import open_meta
 from shardlog.adapters.sqlite.control_records import SqliteControl
 from shardlog.adapters.sqlite.journal import SqliteJournal
@@ -39,6 +38,7 @@ from shardlog.model.stream import Stream
 from shardlog.ownership.announcing import Announcer
 from shardlog.ports.inputs import Input
 from shardlog.ports.relay import CommandDeadLetter
+from shardlog.projector.settings import ProjectionSettings
 from shardlog.projector.worker import Limits as ProjectorLimits
 from shardlog.relay.limits import RelayLimits
 from shardlog.relay.runner import Relay
@@ -51,6 +51,7 @@ from shardlog.wiring.projecting import ProjectionThread
 from shardlog.wiring.relaying import RelayThread
 from shardlog.wiring.settings import JournalSettings, RecoverySettings, Settings, load_settings, refuse_kafka
 from shardlog.wiring.snapshotting import ProcessSnapshots, wait_for_snapshots
+from shardlog.wiring.stores import ProjectionDatabase
 from shardlog.wiring.validating import Started, validate_start
 
 SHARDS = JournalSettings().shards
@@ -67,9 +68,9 @@ class Embedded:
     directory: holds `journal.sqlite`, a file a shard, `projections.sqlite` and `relay.sqlite`; made where it is
     missing. shards: of a new journal; an old one must have as many. inputs: feeders whose commands are executed too;
     they are read from two threads. accepted_inputs: full names of inputs that may take the place of another
-    incarnation. projects: whether to keep the projections' tables. limits, projector_limits, relay_limits, recovery:
-    the sections of the settings, by default as they are by default. snapshots: when shards make them, in the folder
-    `snapshots`; None: never, and none is loaded.
+    incarnation. projects: whether to keep the projections' tables. projection_settings: in which database. limits,
+    projector_limits, relay_limits, recovery: the sections of the settings, by default as they are by default.
+    snapshots: when shards make them, in the folder `snapshots`; None: never, and none is loaded.
 
     It is made to have the process for itself: once it serves, it sets garbage collection and thread switching for the
     whole interpreter (`shardlog.executor.interpreter`).
@@ -90,6 +91,7 @@ class Embedded:
         inputs: Sequence[Input] = (),
         accepted_inputs: Sequence[str] = (),
         projects: bool = True,
+        projection_settings: ProjectionSettings | None = None,
         projector_limits: ProjectorLimits | None = None,
         relay_limits: RelayLimits | None = None,
         recovery: RecoverySettings | None = None,
@@ -114,6 +116,7 @@ class Embedded:
         self._snapshot_settings = snapshots
         self._snapshots: ProcessSnapshots | None = None
         self._projects = projects and bool(application.projections)
+        self.database = ProjectionDatabase(self.directory, projection_settings or ProjectionSettings())
         self._world = SystemWorld()
         self._thread_sink = ThreadSink()
         self._loop_sinks: dict[asyncio.AbstractEventLoop, LoopSink] = {}
@@ -144,6 +147,7 @@ class Embedded:
             inputs=inputs,
             accepted_inputs=accepted_inputs,
             projects=projects,
+            projection_settings=found.projections,
             projector_limits=found.projector,
             relay_limits=found.relay,
             recovery=found.recovery,
@@ -197,7 +201,7 @@ class Embedded:
         self.relay.start()
         self._closing.callback(self.relay.stop)
         if self._projects:
-            store = SqlProjectionStore(self.directory / "projections.sqlite")
+            store = self.database.open_store()
             self._closing.callback(store.close)
             self.projections = ProjectionThread(
                 self.journal, self.meta.journal, self.shards, self.application, store, self._projector_limits

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shardlog.adapters.kafka.settings import KafkaSettings
-from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.lock import DirectoryLock
 from shardlog.errors import JournalHeld
@@ -17,9 +16,9 @@ from shardlog.model.application import Application
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from shardlog.wiring.reading import open_journal
+from shardlog.wiring.stores import ProjectionDatabase
 
 LOOK_SECONDS = 0.1
-TABLES = "projections.sqlite"
 TABLES_LOCK = "projections.lock"
 """Held by whoever keeps the tables of a journal on Kafka; executors of the same host may use the directory too."""
 
@@ -39,11 +38,13 @@ def rebuild(
     limits: Limits,
     watched: Callable[[int, int], object] = lambda done, total: None,
     kafka: KafkaSettings | None = None,
+    database: ProjectionDatabase | None = None,
 ) -> Rebuilt:
     """Drop the projection's tables and build them again from the journal's beginning.
 
     It holds the directory's lock, or that of the tables alone where `kafka` names brokers: the journal is there, and
-    executors and relay go on. watched: told records read and records in all, from another thread. Raises JournalHeld
+    executors and relay go on. database: where the tables are, by default beside the journal.
+    watched: told records read and records in all, from another thread. Raises JournalHeld
     where a process has the lock, KeyError for no such projection, and what stops the rebuild: HandlerFailed names the
     event.
     """
@@ -52,7 +53,7 @@ def rebuild(
         read_meta(directory)  # where there is no journal, no lock's file is made either
     lock = tables_lock(directory) if is_on_kafka else DirectoryLock(directory)
     with open_journal(directory, kafka) as opened, _held(lock, name):
-        store = SqlProjectionStore(directory / TABLES)
+        store = (database or ProjectionDatabase(directory)).open_store()
         try:
             projections = [application.projections[name]]
             meta = opened.meta

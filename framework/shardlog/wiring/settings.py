@@ -14,6 +14,7 @@ from shardlog.executor.limits import Duration
 from shardlog.executor.limits import Limits as ExecutorLimits
 from shardlog.gateway.settings import GatewaySettings
 from shardlog.ownership.settings import OwnershipSettings
+from shardlog.projector.settings import ProjectionSettings
 from shardlog.projector.worker import Limits as ProjectorLimits
 from shardlog.ranges import check_ranges
 from shardlog.relay.limits import PublisherLimits, RelayLimits
@@ -93,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaSettings = KafkaSettings()
     ownership: OwnershipSettings = OwnershipSettings()
     executor: ExecutorLimits = ExecutorLimits()
+    projections: ProjectionSettings = ProjectionSettings()
     projector: ProjectorLimits = ProjectorLimits()
     relay: RelayLimits = RelayLimits()
     publisher: PublisherLimits = PublisherLimits()
@@ -145,6 +147,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "kafka": KafkaSettings,
     "ownership": OwnershipSettings,
     "executor": ExecutorLimits,
+    "projections": ProjectionSettings,
     "projector": ProjectorLimits,
     "relay": RelayLimits,
     "publisher": PublisherLimits,

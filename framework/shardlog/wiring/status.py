@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from shardlog.adapters.sql.relay_store import SqlRelayStore
-from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sql.tables import table_name
 from shardlog.adapters.sqlite.lock import holder
 from shardlog.errors import JournalError
@@ -17,8 +16,10 @@ from shardlog.journal.reader import ClaimTaken, FrameTaken
 from shardlog.journal.records import ClaimBody, decode_claim
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
+from shardlog.ports.projections import ProjectionStore
 from shardlog.wiring.reading import OpenJournal
 from shardlog.wiring.snapshots_read import manifests
+from shardlog.wiring.stores import ProjectionDatabase
 
 LETTERS_MAX = 10_000
 """So many dead letters of commands are counted."""
@@ -106,11 +107,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status(
     opened: OpenJournal,
     application: Application | None,
+    database: ProjectionDatabase,
     *,
     reads_records: bool = True,
     passed: Callable[[int], object] = lambda shard: None,
 ) -> Status:
-    """Look at everything once. application: whose projections are told. passed: called for each record read.
+    """Look at everything once. application: whose projections are told. database: where their tables are.
+    passed: called for each record read.
 
     Raises JournalError, StoreUnavailable and StoreFailed where something cannot be read at all.
     """
@@ -128,7 +131,7 @@ def status(
             if not said.is_release
         ),
         shards=tuple(_shard(opened, shard, reads_records, passed) for shard in range(meta.shards)),
-        projections=() if application is None else _projections(opened, application),
+        projections=() if application is None else _projections(opened, application, database),
         command_dead_letters=_command_letters(opened),
         snapshots=tuple(_snapshots(opened)),
         is_on_kafka=opened.kafka is not None,
@@ -168,18 +171,19 @@ def _records(opened: OpenJournal, shard: int, passed: Callable[[int], object]) -
     )
 
 
-def _projections(opened: OpenJournal, application: Application) -> tuple[ProjectionStatus, ...]:
-    path = opened.directory / "projections.sqlite"
-    if not path.exists():
+def _projections(
+    opened: OpenJournal, application: Application, database: ProjectionDatabase
+) -> tuple[ProjectionStatus, ...]:
+    if not database.exists:
         return ()
-    store = SqlProjectionStore(path)
+    store = database.open_store()
     try:
         return tuple(_projection(opened, store, projection) for projection in application.projections.values())
     finally:
         store.close()
 
 
-def _projection(opened: OpenJournal, store: SqlProjectionStore, projection: Projection) -> ProjectionStatus:
+def _projection(opened: OpenJournal, store: ProjectionStore, projection: Projection) -> ProjectionStatus:
     stored = store.stored(projection)
     lag = {
         shard: opened.journal.offsets(shard)[1] - (stored.checkpoints[shard].next if shard in stored.checkpoints else 0)

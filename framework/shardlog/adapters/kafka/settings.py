@@ -7,10 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from shardlog.errors import ConfigurationError
-from shardlog.ranges import check_ranges, field_types, is_secret
+from shardlog.ranges import Secret, check_ranges, field_types, is_secret
 
-Secret: TypeAlias = Annotated[str, msgspec.Meta(extra={"is_secret": True})]
-"""A text that is never shown: not in a repr, not by `shardlog config`, not in an error."""
 TopicName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 Milliseconds: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
 RECORD_OVERHEAD_BYTES = 1_024

@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
 
+from shardlog.adapters.postgresql.connecting import make_schema, open_engine
 from shardlog.adapters.postgresql.faults import psycopg_mapped
 from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
 from shardlog.adapters.sql import letters
@@ -27,7 +28,6 @@ from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.projections import Batch
 from shardlog.ports.rows import table_shape
 
-CONNECT_SECONDS = 10
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext(current_schema()), 1936220015)")
 _SET = SQL(", ").join(SQL("{} = %s").format(Identifier(name)) for name in Checkpoint._fields)
 _NAMES = SQL(", ").join(map(Identifier, ("projection", "version", *Checkpoint._fields)))
@@ -54,8 +54,8 @@ class PostgresqlProjectionStore(SqlProjectionStore):
             raise ConfigurationError(f"projections in PostgreSQL need a postgresql:// URL, and this is {target!r}")
         self._tables: dict[tuple[str, int, type[Row]], TableStatements] = {}
         with psycopg_mapped(f"opening {target!r}"):
-            _make_schema(target, schema)
-        super().__init__(_engine(target, schema))
+            make_schema(target, schema)
+        super().__init__(open_engine(target, schema))
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -101,27 +101,3 @@ def _move(driver: Driver, projection: Projection, move: Move) -> psycopg.Cursor[
         return driver.execute(_FIRST, (name, version, *move.new))
     old = move.old
     return driver.execute(_MOVE, (*move.new, name, version, old.journal, old.shard, old.next, old.head))
-
-
-def _engine(target: URL, schema: str) -> Engine:
-    engine = create_engine(
-        target.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "shardlog projector"},
-    )
-
-    def enter(connection: psycopg.Connection[Any], _record: object) -> None:
-        connection.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
-        connection.commit()
-
-    event.listen(engine, "connect", enter, insert=True)
-    return engine
-
-
-def _make_schema(target: URL, schema: str) -> None:
-    plain = target.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, connect_timeout=CONNECT_SECONDS) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1936220015)", (schema,))
-        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
-        if found is None:  # asked first: IF NOT EXISTS wants the right to make one even where there is one
-            connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))

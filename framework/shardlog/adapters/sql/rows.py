@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.engine import URL
 
 from shardlog.adapters.sql.engine import open_engine
@@ -25,10 +25,10 @@ _FROM_SQLITE: Mapping[Kind, Callable[[Any], object]] = {
 
 
 class RowReader:
-    """Reads the tables of one database. database, lock_wait_ms: as of SqlProjectionStore."""
+    """Reads the tables of one database. database, lock_wait_ms: as of SqlProjectionStore; an engine is disposed of."""
 
-    def __init__(self, database: str | Path | URL, *, lock_wait_ms: int = 5_000) -> None:
-        self._engine = open_engine(database, lock_wait_ms)
+    def __init__(self, database: str | Path | URL | Engine, *, lock_wait_ms: int = 5_000) -> None:
+        self._engine = database if isinstance(database, Engine) else open_engine(database, lock_wait_ms)
 
     def first(self, projection: Projection, row: type[Row], limit: int) -> list[dict[str, object]]:
         """The first rows in the order of the table's key. Raises StoreUnavailable and StoreFailed."""

@@ -13,7 +13,7 @@ from shardlog.cli.serve.serving import begun, say_ended, say_serving
 @click.command("projector")
 @settings_option
 def command(settings: Path | None) -> None:
-    """Keep the tables of all projections in projections.sqlite of [journal] directory.
+    """Keep the tables of all projections in the database of [projections], by default a file of [journal] directory.
 
     Once they are kept, one line of JSON on the standard output says so: role, journal, metrics_port, pid. Ctrl-C or
     SIGTERM ends it after the transaction under way.

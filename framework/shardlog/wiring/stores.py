@@ -1,0 +1,88 @@
+"""From the settings to the database of the projections' tables: a file beside the journal, or PostgreSQL.
+
+Whoever opens tables opens them here: an embedded engine, a projector, a rebuild, `shardlog status`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from shardlog.adapters.sql.rows import RowReader
+from shardlog.adapters.sql.store import SqlProjectionStore
+from shardlog.errors import ConfigurationError
+from shardlog.ports.projections import ProjectionStore
+from shardlog.projector.settings import ProjectionSettings
+from shardlog.wiring.settings import Settings
+
+TABLES = "projections.sqlite"
+
+
+class ProjectionDatabase(NamedTuple):
+    """Where the tables are. directory: the journal's, which holds them where the settings name no database."""
+
+    directory: Path
+    settings: ProjectionSettings = ProjectionSettings()
+
+    @classmethod
+    def of(cls, settings: Settings) -> ProjectionDatabase:
+        """The database that these settings name."""
+        return cls(settings.directory, settings.projections)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may write there, each guarded by the checkpoints alone."""
+        return self.settings.is_shared
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file, where the tables are in one."""
+        return self.directory / TABLES
+
+    @property
+    def place(self) -> str:
+        """Where the tables are, for people."""
+        return f"schema {self.settings.schema} of {self.settings.database}" if self.is_shared else str(self.file)
+
+    @property
+    def exists(self) -> bool:
+        """Whether somebody has made it; a server's is asked when it is opened."""
+        return self.is_shared or self.file.exists()
+
+    def open_store(self) -> ProjectionStore:
+        """The store, whose tables of its own are made where they are missing.
+
+        Raises ConfigurationError, StoreUnavailable and StoreFailed.
+        """
+        if not self.is_shared:
+            return SqlProjectionStore(self.file)
+        from shardlog.adapters.postgresql import PostgresqlProjectionStore  # psycopg is an extra, as below
+
+        return PostgresqlProjectionStore(self._url(), schema=self.settings.schema)
+
+    def open_rows(self) -> RowReader:
+        """What reads rows of the tables. Raises ConfigurationError."""
+        if not self.is_shared:
+            return RowReader(self.file)
+        from shardlog.adapters.postgresql.connecting import open_engine
+
+        return RowReader(open_engine(self._url(), self.settings.schema))
+
+    def _url(self) -> str:
+        """With the password. Raises ConfigurationError where its file cannot be read, or where there is no psycopg."""
+        try:
+            from shardlog.adapters.postgresql.connecting import with_password
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"there is no module {error.name!r}: pip install 'shardlog[postgresql]'"
+            ) from error
+        return with_password(self.settings.database, self._password())
+
+    def _password(self) -> str:
+        if not self.settings.password_file:
+            return self.settings.password
+        file = self.settings.password_file
+        try:
+            return Path(file).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"projections setting password_file, {file}, cannot be read: {error}") from error

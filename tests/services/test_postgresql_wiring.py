@@ -1,0 +1,118 @@
+"""The tables of an application in PostgreSQL by settings alone: an engine, HTTP, `shardlog status` and a rebuild."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+
+from shardlog.errors import ConfigurationError
+from shardlog.projector.settings import ProjectionSettings
+from shardlog.wiring.settings import load_settings
+from tests.services.command_line import SETTINGS, fill, open_engine, running, shardlog
+
+
+class Place:
+    """A folder whose settings name a schema, and whose password stands in a file of its own."""
+
+    def __init__(self, folder: Path, url: str, schema: str) -> None:
+        self.folder, self.schema, self._url = folder, schema, url
+        parts = urlsplit(url)
+        (folder / "password").write_text(f"{parts.password}\n")
+        plain = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
+        named = f"database = {json.dumps(plain)}\nschema = {json.dumps(schema)}\npassword_file = 'password'"
+        self.settings = f"[projections]\n{named}\n"
+
+    def fill(self) -> None:
+        """Accounts with a past, and their tables."""
+        fill(self.folder)
+        (self.folder / "journal" / "projections.sqlite").unlink()
+        (self.folder / "shardlog.toml").write_text(SETTINGS + self.settings)
+        with open_engine(self.folder) as engine:
+            engine.wait_for_projections()
+
+    def balances(self) -> list[tuple[str, int]]:
+        """By account, as an analyst asks for them."""
+        wanted = sql.SQL("SELECT account, balance FROM {}.account_balances ORDER BY account LIMIT 2")
+        return self._run(wanted)
+
+    def _run(self, statement: sql.SQL) -> list[tuple[str, int]]:
+        with psycopg.connect(self._url) as connection:
+            return connection.execute(statement.format(sql.Identifier(self.schema))).fetchall()
+
+
+@pytest.fixture
+def place(tmp_path: Path, postgresql: str, postgresql_schema: str) -> Place:
+    found = Place(tmp_path, postgresql, postgresql_schema)
+    found.fill()
+    return found
+
+
+def test_an_engine_keeps_its_tables_where_the_settings_say(place: Place) -> None:
+    assert place.balances() == [("l1:ada", 9), ("l2:bob", 0)]
+    assert not (place.folder / "journal" / "projections.sqlite").exists()
+
+
+def test_a_server_shows_rows_and_lag_of_these_tables(place: Place) -> None:
+    with running(place.folder, "dev", "--port", "0") as process:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/projections/balances?table=account_balances&limit=1").json()
+    (row,) = answer["rows"]
+    assert (row["account"], row["balance"], row["closed"]) == ("l1:ada", 9, False)
+    assert answer["projection"]["dead_letters"] == 0
+
+
+def test_status_tells_of_these_tables(place: Place) -> None:
+    (found,) = shardlog(place.folder, "status", "--json").json["projections"]
+    assert (found["name"], sum(found["lag"].values())) == ("balances", 0)
+
+
+def test_a_rebuild_builds_these_tables(place: Place) -> None:
+    before = place.balances()
+    rebuilt = shardlog(place.folder, "rebuild", "balances", "--json")
+    assert rebuilt.code == 0, rebuilt.err
+    assert rebuilt.json["handled"] > 0
+    assert place.balances() == before
+
+
+def test_a_password_that_is_wrong_is_not_shown(place: Place) -> None:
+    (place.folder / "password").write_text("guessed")
+    refused = shardlog(place.folder, "status", "--json")
+    assert refused.code != 0
+    assert "password authentication failed" in refused.err
+    assert "guessed" not in refused.err
+
+
+def test_a_password_file_that_is_missing_is_named(place: Place) -> None:
+    (place.folder / "password").unlink()
+    refused = shardlog(place.folder, "status", "--json")
+    assert refused.code != 0
+    assert f"projections setting password_file, {place.folder / 'password'}, cannot be read" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("database", "why"),
+    [
+        ("postgresql://me:secret@host/shop", "has a password in it"),
+        ("postgresql://host/shop?password=secret", "has a password in it"),
+        ("oracle://host/shop", "must be 'postgresql://user@host:port/database'"),
+        ("postgresql://host", "must be 'postgresql://user@host:port/database'"),
+        ("postgresql://[host/shop", "is no URL"),
+    ],
+)
+def test_a_database_that_cannot_be_is_refused_without_its_secrets(database: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why) as refused:
+        ProjectionSettings(database=database)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "shardlog.toml").write_text("[projections]\npassword = 'hidden-one'\n")
+    assert "hidden-one" not in repr(load_settings(tmp_path / "shardlog.toml"))
+    assert "hidden-one" not in shardlog(tmp_path, "config").out
