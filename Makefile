@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup      ## a year of flights through four shards into SQL tables, proven; MONTHS=1 is the short form
 	$(BIN)/python -m demo --months $(MONTHS)
 
-demo-kafka: setup ## the same through a Kafka broker, every role a process of its own; a broker is started, or SHARDLOG_KAFKA
-	$(BIN)/python -m demo.kafka --months $(MONTHS)
+demo-kafka: setup ## the same through a Kafka broker, every role a process of its own; a broker is started, or SHARDLOG_KAFKA; POSTGRESQL=1: the tables there
+	$(BIN)/python -m demo.kafka --months $(MONTHS) $(if $(POSTGRESQL),--postgresql)
 
 test: setup      ## every test
 	$(BIN)/python -m pytest

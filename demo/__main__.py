@@ -8,11 +8,12 @@ import time
 
 from rich.console import Console
 
-from demo.application import MONTHS, SHARDS, directory_of
+from demo.application import MONTHS, SHARDS, application, directory_of
 from demo.feed import FlightsFeed
 from demo.job import progress_bars, run
 from demo.log import sqlite_log
 from demo.proving import prove_run
+from demo.querying import named_database
 from demo.report import print_report
 from shardlog.errors import ShardlogError
 
@@ -45,9 +46,9 @@ def _demo(console: Console, months: int) -> int:
     console.print(f"{feed.total():,} commands for {SHARDS} shards; journal and tables are in {directory}")
     with progress_bars() as progress:
         run(feed, directory, progress)
-    print_report(directory / "projections.sqlite", console)
+    print_report(named_database(directory), console)
     with sqlite_log(directory) as log:
-        proven = prove_run(console, log, directory / "projections.sqlite", months, feed.total())
+        proven = prove_run(console, log, directory, application, months, feed.total())
     console.print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if proven else 1
 

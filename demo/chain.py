@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from demo.log import Log
-from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.journal.reader import FrameTaken, Invalid, Reader
 from shardlog.model.projection import Projection
 from shardlog.ports.checkpoints import Checkpoint
+from shardlog.wiring.stores import ProjectionDatabase
 
 _entries = msgspec.json.Decoder(tuple[msgspec.Raw, msgspec.Raw, list[msgspec.Raw]]).decode
 """A frame's time, inputs and entries; the entries are told apart, and not looked into."""
@@ -31,11 +30,17 @@ class Chain(NamedTuple):
     heads: dict[int, str | None]
 
 
-def chain_differences(log: Log, database: Path, projection: Projection, commands: int) -> tuple[Chain, list[str]]:
+class Walk(NamedTuple):
+    """A walk that a projection was held against. differences: as text, a line each."""
+
+    chain: Chain
+    differences: list[str]
+
+
+def chain_differences(log: Log, database: ProjectionDatabase, projection: Projection, commands: int) -> Walk:
     """Walk every shard, and hold it against the projection's checkpoints and the number of commands that were fed.
 
-    database: the SQLite file with the projection's tables. Returns what was found, and the differences as text, a line
-    each. Raises Corrupt, Diverged or UnknownFormat where the walk itself cannot go on.
+    database: of the projection's tables. Raises Corrupt, Diverged or UnknownFormat where the walk itself cannot go on.
     """
     checkpoints = checkpoints_of(database, projection)
     chain = walk_chain(log, {shard: held.next for shard, held in checkpoints.items()})
@@ -52,7 +57,7 @@ def chain_differences(log: Log, database: Path, projection: Projection, commands
     ]
     if chain.entries != commands:
         differences.append(f"the frames hold {chain.entries:,} entries, and {commands:,} commands were fed")
-    return chain, differences
+    return Walk(chain, differences)
 
 
 def walk_chain(log: Log, places: Mapping[int, int]) -> Chain:
@@ -66,16 +71,21 @@ def walk_chain(log: Log, places: Mapping[int, int]) -> Chain:
             verdict: Any = reader.pass_over(offset, value)
             if type(verdict) is FrameTaken:
                 frames += 1
-                entries += len(_entries(verdict.body)[2])
+                entries += entries_of(verdict.body)
             invalid += isinstance(verdict, Invalid)
             if reader.position == place:
                 heads[shard] = reader.head
     return Chain(frames, entries, invalid, heads)
 
 
-def checkpoints_of(database: Path, projection: Projection) -> Mapping[int, Checkpoint]:
+def entries_of(body: bytes | memoryview) -> int:
+    """How many commands a frame holds."""
+    return len(_entries(body)[2])
+
+
+def checkpoints_of(database: ProjectionDatabase, projection: Projection) -> Mapping[int, Checkpoint]:
     """Where a projection's tables stand, by shard."""
-    store = SqlProjectionStore(database)
+    store = database.open_store()
     try:
         return store.stored(projection).checkpoints
     finally:

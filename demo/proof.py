@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from demo.querying import Tables, named_database, reading
 from demo.recount import Table, expected_tables
 
 
-def prove(database: Path, months: int = 12) -> list[str]:
-    """Compare every row and column of the flights tables in this SQLite file with what the raw data give.
+def prove(place: Path, months: int = 12) -> list[str]:
+    """Compare every row and column of the flights tables of a run with what the raw data give.
 
-    months: how many of the year (1 to 12) were fed. Returns the differences as text; none means proven.
+    place: the journal's directory, or a file of settings. months: how many of the year (1 to 12) were fed. Returns the
+    differences as text; none means proven.
     """
-    return differences(database, expected_tables(months))
+    return differences(place, expected_tables(months))
 
 
-def differences(database: Path, expected: list[Table]) -> list[str]:
-    """How the tables in this SQLite file differ from the expected ones, as text, a line each."""
-    if not database.is_file():
-        return [f"there is no file {database}: run the demo first"]
-    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+def differences(place: Path, expected: list[Table]) -> list[str]:
+    """How the tables of a run differ from the expected ones, as text, a line each."""
     try:
-        return [line for table in expected for line in _compare(connection, table)]
-    finally:
-        connection.close()
+        with reading(named_database(place)) as tables:
+            return [line for table in expected for line in _compare(tables, table)]
+    except FileNotFoundError as error:
+        return [str(error)]
 
 
-def _compare(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
-    names = [row[1] for row in connection.execute(f"pragma table_info({table.name})")]
+def _compare(tables: Tables, table: Table) -> Iterator[str]:
+    names = tables.columns(table.name)
     wanted = [*table.keys, *table.columns]
     if sorted(names) != sorted(wanted):
         yield f"{table.name}: its columns are {names or 'missing, and so is the table'}, expected {wanted}"
         return
     found: dict[tuple[object, ...], tuple[int, ...]] = {}
-    for row in connection.execute(f"select {', '.join(wanted)} from {table.name}"):  # noqa: S608  # names from the code
+    for row in tables.rows(f"select {', '.join(wanted)} from {table.name}"):  # noqa: S608  # names from the code
         key = row[: len(table.keys)]
         if key in found:
             yield f"{_name(table, key)}: stands there twice"
@@ -61,9 +60,12 @@ def _pairs(names: tuple[str, ...], values: tuple[object, ...]) -> str:
 
 
 def main() -> int:
-    """`python -m demo.proof DATABASE MONTHS`: prints the differences, a line each. Returns 1 where there are any."""
-    database, months = sys.argv[1:]
-    found = prove(Path(database), int(months))
+    """`python -m demo.proof PLACE MONTHS`: prints the differences, a line each. Returns 1 where there are any.
+
+    PLACE: the journal's directory, or a file of settings.
+    """
+    place, months = sys.argv[1:]
+    found = prove(Path(place), int(months))
     for line in found:
         print(line)
     return int(bool(found))

@@ -8,36 +8,40 @@ from pathlib import Path
 
 from rich.console import Console
 
-from demo.application import application
 from demo.chain import chain_differences
 from demo.log import Log
+from demo.querying import named_database
 from demo.rebuilding import rebuild_differs
-from projections.flights import flights as tables
+from shardlog import Application
 
 DIFFERENCES_SHOWN = 20
 
 
-def prove_run(console: Console, log: Log, database: Path, months: int, commands: int) -> bool:
+def prove_run(console: Console, log: Log, place: Path, served: Application, months: int, commands: int) -> bool:
     """Three checks; the one that counts again from the CSV files runs beside the other two, in a process of its own.
 
-    database: the SQLite file with the tables. commands: how many were fed, those of the first `months` months.
+    place: the journal's directory, or the file of settings that says where the tables are. commands: how many entries
+    the frames must hold. months: of flights that were fed.
     """
-    command = [sys.executable, "-m", "demo.proof", str(database), str(months)]
+    database, projections = named_database(place), list(served.projections.values())
+    names = ", ".join(projection.name for projection in projections)
+    command = [sys.executable, "-m", "demo.proof", str(place), str(months)]
     with (
-        console.status("counting again from the CSV files, walking the chain, rebuilding a projection"),
+        console.status(f"counting again from the CSV files, walking the chain, rebuilding {names}"),
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as counting,  # noqa: S603  # our own module
     ):
-        chain, broken = chain_differences(log, database, tables, commands)
-        differing = rebuild_differs(log, database, application, tables)
+        walks = [chain_differences(log, database, projection, commands) for projection in projections]
+        differing = [name for p in projections for name in rebuild_differs(log, database, served, p)]
         differences = counting.communicate()[0].splitlines()
+    chain, broken = walks[0].chain, list(dict.fromkeys(line for walk in walks for line in walk.differences))
     if counting.returncode and not differences:
         differences = [f"the count ended with exit code {counting.returncode}; what it says stands above"]
     for line in differences[:DIFFERENCES_SHOWN] + broken + [f"table {name}, built again" for name in differing]:
         console.print(f"[red]differs[/] {line}", highlight=False)
-    say_proven(console, not differences, "every row of the tables equals what the CSV files give")
+    say_proven(console, not differences, "every row of the flights tables equals what the CSV files give")
     held = f"{chain.frames:,} frames with {chain.entries:,} commands; records that do not count: {chain.invalid:,}"
     say_proven(console, not broken, f"the hash chain leads to where the tables stand, over {held}")
-    say_proven(console, not differing, f"a rebuild of projection {tables.name!r} from nothing gives the same rows")
+    say_proven(console, not differing, f"a rebuild from nothing gives the same rows: {names}")
     return not (differences or broken or differing)
 
 

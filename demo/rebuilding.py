@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from pathlib import Path
 
 from demo.log import Log
-from shardlog.adapters.sql.store import SqlProjectionStore
+from demo.querying import Values, reading
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.projector.runner import Projector
+from shardlog.wiring.stores import ProjectionDatabase
 
 
-def rebuild_differs(log: Log, database: Path, application: Application, projection: Projection) -> list[str]:
+def rebuild_differs(
+    log: Log, database: ProjectionDatabase, application: Application, projection: Projection
+) -> list[str]:
     """Build a projection from nothing in a scratch database. Returns the names of tables whose rows differ from those
-    in this SQLite file."""
+    in this database."""
     with tempfile.TemporaryDirectory() as scratch:
-        rebuilt = Path(scratch) / "rebuilt.sqlite"
-        store = SqlProjectionStore(rebuilt)
+        rebuilt = ProjectionDatabase(Path(scratch))
+        store = rebuilt.open_store()
         try:
             Projector(log.journal, log.id, log.shards, application, [projection], store).drain()
         finally:
@@ -27,10 +29,7 @@ def rebuild_differs(log: Log, database: Path, application: Application, projecti
         return [name for name in tables if _rows(database, name) != _rows(rebuilt, name)]
 
 
-def _rows(database: Path, table: str) -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        found = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  # a name from the code
-    finally:
-        connection.close()
-    return sorted(found, key=repr)
+def _rows(database: ProjectionDatabase, table: str) -> list[Values]:
+    with reading(database) as tables:
+        names = ", ".join(sorted(tables.columns(table)))
+        return sorted(tables.rows(f"SELECT {names} FROM {table}"), key=repr)  # noqa: S608  # names from the code

@@ -1,17 +1,17 @@
-"""The report of a run, from its SQLite tables: who is on time, where it is worst, and what the data contradict."""
+"""The report of a run, from its tables: who is on time, where it is worst, and what the data contradict."""
 
 from __future__ import annotations
 
 import csv
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from demo.querying import Tables, reading
 from domain.flights.dataset import data_folder
+from shardlog.wiring.stores import ProjectionDatabase
 
 ROUTES_SHOWN = 10
 ROUTE_FLIGHTS_MIN = 100
@@ -27,12 +27,12 @@ from on_time_by_carrier_month group by carrier order by 7
 ROUTES = """
 select origin, destination, flights, 100.0 * cancelled / flights,
        1.0 * arrival_delay_sum_min / arrivals_on_time_basis
-from on_time_by_route where flights >= ? and arrivals_on_time_basis > 0 order by 5 desc limit ?
+from on_time_by_route where flights >= :flights_min and arrivals_on_time_basis > 0 order by 5 desc limit :shown
 """
 REJECTIONS = "select category, reason, count from rejections order by count desc"
 AIRCRAFT = """
 select tail, flights, air_time_min / 60, distance_miles, rejected
-from aircraft_utilisation where rejected > 0 order by rejected desc, tail limit ?
+from aircraft_utilisation where rejected > 0 order by rejected desc, tail limit :shown
 """
 REASONS = {
     "aircraft_airborne": "departed while on another flight",
@@ -41,48 +41,48 @@ REASONS = {
 }
 
 
-def print_report(database: Path, console: Console | None = None) -> None:
-    """Print the report from the tables in this SQLite file. Raises sqlite3.Error where they cannot be read."""
+def print_report(database: ProjectionDatabase, console: Console | None = None) -> None:
+    """Print the report from the tables in this database."""
     console = console or Console()
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as tables:
+    with reading(database) as tables:
         for table in (_carriers(tables), _routes(tables), _rejections(tables), _aircraft(tables)):
             console.print(table)
 
 
-def _carriers(tables: sqlite3.Connection) -> Table:
+def _carriers(tables: Tables) -> Table:
     names = airline_names(data_folder())
     table = _table(
         "On time by carrier, the best first (out, in: mean delay in minutes)",
         ["carrier"],
         ["flights", "cancelled %", "diverted", "late %", "out", "in"],
     )
-    for carrier, flights, cancelled, diverted, delayed, departure, arrival in tables.execute(CARRIERS):
+    for carrier, flights, cancelled, diverted, delayed, departure, arrival in tables.rows(CARRIERS):
         shown = f"{carrier} {names.get(carrier, '')}"
         _add(table, shown, flights, cancelled, diverted, delayed, departure, arrival)
     return table
 
 
-def _routes(tables: sqlite3.Connection) -> Table:
+def _routes(tables: Tables) -> Table:
     table = _table(
         f"The worst routes of {ROUTE_FLIGHTS_MIN} flights or more",
         ["route"],
         ["flights", "cancelled %", "mean delay in, min"],
     )
-    for origin, destination, *numbers in tables.execute(ROUTES, (ROUTE_FLIGHTS_MIN, ROUTES_SHOWN)):
+    for origin, destination, *numbers in tables.rows(ROUTES, {"flights_min": ROUTE_FLIGHTS_MIN, "shown": ROUTES_SHOWN}):
         _add(table, f"{origin} → {destination}", *numbers)
     return table
 
 
-def _rejections(tables: sqlite3.Connection) -> Table:
+def _rejections(tables: Tables) -> Table:
     table = _table("Refused: what the data say and cannot be", ["of", "reason", "meaning"], ["count"])
-    for category, reason, count in tables.execute(REJECTIONS):
+    for category, reason, count in tables.rows(REJECTIONS):
         _add(table, category, reason, REASONS.get(reason, ""), count)
     return table
 
 
-def _aircraft(tables: sqlite3.Connection) -> Table:
+def _aircraft(tables: Tables) -> Table:
     table = _table("Aircraft with the most refusals", ["tail"], ["flights", "hours in the air", "miles", "refused"])
-    for row in tables.execute(AIRCRAFT, (AIRCRAFT_SHOWN,)):
+    for row in tables.rows(AIRCRAFT, {"shown": AIRCRAFT_SHOWN}):
         _add(table, *row)
     return table
 

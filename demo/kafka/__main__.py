@@ -1,4 +1,7 @@
-"""`python -m demo.kafka`: a year of flights through a Kafka broker, every role a process of its own, and the proof."""
+"""`python -m demo.kafka`: a year of flights, and accounts that pay each other, through a Kafka broker, and the proof.
+
+Every role is a process of its own; the tables are in SQLite or PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
 from demo.__main__ import INTERRUPTED
-from demo.application import MONTHS, SHARDS, application
+from demo.application import MONTHS, SHARDS
 from demo.feed import FlightsFeed
 from demo.job import progress_bars
+from demo.kafka.application import application
+from demo.kafka.banking import Banking, banking_commands, banking_differences
 from demo.kafka.published import published_differences
 from demo.kafka.roles import Roles
 from demo.kafka.settings import write_settings
@@ -28,8 +33,10 @@ from shardlog.errors import ShardlogError
 from shardlog.testing.services.kafka.forgetting import delete_topics
 from shardlog.testing.services.kafka.found import found_kafka
 from shardlog.testing.services.kafka.options import BrokerOptions
+from shardlog.testing.services.postgresql.found import found_postgresql
 from shardlog.wiring.kafka import administration
 from shardlog.wiring.settings import Settings, load_settings
+from shardlog.wiring.stores import ProjectionDatabase
 
 DIRECTORY = Path("var/demo-kafka")
 EXECUTORS = 2
@@ -39,7 +46,7 @@ SHORT_MONTHS_MAX = 3
 
 def main() -> int:
     """Run the demo. Returns the exit code: 0 proven, 1 not, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m demo.kafka", description=(__doc__ or "").strip())
+    parser = argparse.ArgumentParser(prog="python -m demo.kafka", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--months", type=int, default=MONTHS, choices=range(1, 13), metavar="1..12", help="how much of the year"
     )
@@ -51,10 +58,11 @@ def main() -> int:
         metavar=f"1..{SHARDS}",
         help="in so many processes",
     )
+    parser.add_argument("--postgresql", action="store_true", help="the tables in PostgreSQL, started for the run")
     given = parser.parse_args()
     console = Console()
     try:
-        return _demo(console, given.months, given.executors)
+        return _demo(console, given.months, given.executors, given.postgresql)
     except KeyboardInterrupt:
         console.print("\ninterrupted: every process of the run has ended")
         return INTERRUPTED
@@ -63,36 +71,42 @@ def main() -> int:
         return 1
 
 
-def _demo(console: Console, months: int, executors: int) -> int:
+def _demo(console: Console, months: int, executors: int, in_postgresql: bool) -> int:
     began = time.monotonic()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-    with _broker(console, BrokerOptions(is_for_throughput=months > SHORT_MONTHS_MAX, heap_mb=600)) as bootstrap:
-        path = write_settings(DIRECTORY, bootstrap, executors)
+    options = BrokerOptions(is_for_throughput=months > SHORT_MONTHS_MAX, heap_mb=600)
+    with _broker(console, options) as bootstrap, found_postgresql() if in_postgresql else nullcontext() as postgresql:
+        path = write_settings(DIRECTORY, bootstrap, executors, postgresql)
         settings = load_settings(path)
         with _log(settings) as log, Roles(path, executors, months) as roles:
             with console.status(f"starting {executors} executors, relay, projector and producer"):
                 roles.start()
-            feed = FlightsFeed(months, SHARDS)
-            console.print(f"{feed.total():,} commands for {SHARDS} shards over Kafka at {bootstrap}")
-            console.print(f"journal {settings.kafka.journal}; tables and the processes' logs are in {DIRECTORY}")
-            _watch(log, settings, feed, roles)
+            feed, banking = FlightsFeed(months, SHARDS), banking_commands()
+            total, database = feed.total() + banking.entries, ProjectionDatabase.of(settings)
+            sent = feed.total() + len(banking.records)
+            console.print(f"{sent:,} commands for {SHARDS} shards over Kafka at {bootstrap}")
+            console.print(f"journal {settings.kafka.journal}; the processes' logs are in {DIRECTORY}")
+            console.print(f"tables: {database.place}", soft_wrap=True)
+            watch = Watch(settings.kafka, log, database)
+            with closing(watch), progress_bars() as progress:
+                wait_until_done(watch, sent, total, roles.check, progress)
             with console.status("ending the processes"):
                 roles.stop()
-            database = DIRECTORY / "projections.sqlite"
             print_report(database, console)
-            proven = prove_run(console, log, database, months, feed.total())
+            proven = prove_run(console, log, path, application, months, total)
+            proven &= _prove_banking(console, database, banking)
             proven &= _prove_published(console, log, settings)
     console.print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if proven else 1
 
 
-def _watch(log: Log, settings: Settings, feed: FlightsFeed, roles: Roles) -> None:
-    watch = Watch(settings.kafka, log, DIRECTORY / "projections.sqlite")
-    try:
-        with progress_bars() as progress:
-            wait_until_done(watch, feed, roles.check, progress)
-    finally:
-        watch.close()
+def _prove_banking(console: Console, database: ProjectionDatabase, banking: Banking) -> bool:
+    differences = banking_differences(database, banking)
+    for line in differences:
+        console.print(f"[red]differs[/] {line}", highlight=False)
+    held = f"the accounts hold the {banking.cents:,} cents that came in, none is under way"
+    say_proven(console, not differences, f"{held}, and each ledger has what its accounts do")
+    return not differences
 
 
 def _prove_published(console: Console, log: Log, settings: Settings) -> bool:

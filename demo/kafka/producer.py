@@ -1,7 +1,8 @@
-"""`python -m demo.kafka.producer SETTINGS MONTHS`: sends the feed's commands to the commands topic, and ends.
+"""`python -m demo.kafka.producer SETTINGS MONTHS`: sends the commands of flights and banking to their topic, and ends.
 
-It knows nothing of shards: a command's key is its stream's id, and the client library finds the partition as every
-Kafka client can. Order within a key is kept, and the producer is idempotent, so that no failure doubles a command.
+It knows nothing of shards: a command's key is its stream's id, or the ledger of an account, and the client library
+finds the partition as every Kafka client can. Order within a key is kept, and the producer is idempotent, so that no
+failure doubles a command.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from demo.application import SHARDS
 from demo.feed import FlightsFeed
+from demo.kafka.banking import Banking, banking_commands
 from shardlog.adapters.kafka.clients import commands_producer_config
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.wiring.settings import load_settings
@@ -37,9 +39,8 @@ class Sending:
             | {"delivery.report.only.error": True}
         )
 
-    def send(self, record: bytes) -> None:
+    def send(self, record: bytes, key: str | bytes) -> None:
         """Hand it to the client library; waits where that holds enough. Raises RuntimeError."""
-        key = record.split(b'"', _STREAM_ID + 1)[_STREAM_ID]
         while True:
             try:
                 self._producer.produce(self._topic, record, key)
@@ -67,14 +68,19 @@ class Sending:
         self._failed = self._failed or error
 
 
-def send_all(feed: FlightsFeed, settings: KafkaSettings) -> None:
-    """Send every command, some of one shard after some of the next. Raises RuntimeError."""
+def send_all(feed: FlightsFeed, banking: Banking, settings: KafkaSettings) -> None:
+    """Send every command: banking's, then the flights', some of one shard after some of the next.
+
+    Raises RuntimeError.
+    """
     sending = Sending(settings)
+    for key, record in banking.records:
+        sending.send(record, key)
     longest = max(feed.total(shard) for shard in range(SHARDS))
     for start in range(0, longest, TURN_RECORDS):
         for shard in range(SHARDS):
             for record in feed.read(shard, start, TURN_RECORDS):
-                sending.send(record)
+                sending.send(record, record.split(b'"', _STREAM_ID + 1)[_STREAM_ID])
         sending.check()
     sending.end()
 
@@ -83,8 +89,9 @@ def main() -> int:
     """Send, and say how many."""
     path, months = sys.argv[1:]
     feed = FlightsFeed(int(months), SHARDS)
-    send_all(feed, load_settings(Path(path)).kafka)
-    print(f"{feed.total()} commands sent")
+    banking = banking_commands()
+    send_all(feed, banking, load_settings(Path(path)).kafka)
+    print(f"{feed.total() + len(banking.records)} commands sent")
     return 0
 
 

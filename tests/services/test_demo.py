@@ -22,6 +22,7 @@ from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.journal.records import decode_raw_frame
 from shardlog.wiring.embedded import Embedded
+from shardlog.wiring.stores import ProjectionDatabase
 from tests.unit.projector.bank import Deposit, account, bank
 
 INTERRUPTIONS = 5
@@ -111,14 +112,14 @@ def projected(tmp_path: Path) -> Path:
 
 
 def test_the_chain_is_held_against_the_checkpoints_and_the_number_of_commands(log: Log, projected: Path) -> None:
-    chain, differences = chain_differences(log, projected / TABLES, bank()[1], 20)
+    chain, differences = chain_differences(log, ProjectionDatabase(projected), bank()[1], 20)
     assert differences == []
     assert (chain.entries, chain.invalid) == (20, 0)
     assert chain.frames >= 4
 
 
 def test_a_command_too_few_in_the_frames_is_found(log: Log, projected: Path) -> None:
-    _, differences = chain_differences(log, projected / TABLES, bank()[1], 21)
+    _, differences = chain_differences(log, ProjectionDatabase(projected), bank()[1], 21)
     assert differences == ["the frames hold 20 entries, and 21 commands were fed"]
 
 
@@ -138,7 +139,7 @@ def test_tables_that_do_not_stand_where_the_chain_leads_are_found(
     log: Log, projected: Path, change: str, said: str
 ) -> None:
     change_tables(projected, change)
-    _, (difference,) = chain_differences(log, projected / TABLES, bank()[1], 20)
+    _, (difference,) = chain_differences(log, ProjectionDatabase(projected), bank()[1], 20)
     assert difference.startswith("shard 2: projection 'balances' ")
     assert said in difference
 

@@ -21,15 +21,15 @@ LOOK_SECONDS = 0.05
 ROLES = ("executor-0", "executor-1", "relay", "projector")
 
 
-def start(directory: Path, kafka: str) -> subprocess.Popen[str]:
+def start(directory: Path, kafka: str, *options: str, **more: str) -> subprocess.Popen[str]:
     """The short form of the demo, at the brokers of this run."""
     return subprocess.Popen(
-        [sys.executable, "-m", "demo.kafka", "--months", "1"],
+        [sys.executable, "-m", "demo.kafka", "--months", "1", *options],
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "COLUMNS": "200", ADDRESS_VARIABLE: kafka},
+        env={**os.environ, "COLUMNS": "200", ADDRESS_VARIABLE: kafka, **more},
     )
 
 
@@ -62,11 +62,13 @@ def topics_left(kafka: str) -> list[str]:
 
 
 @pytest.mark.timeout(600)
-def test_a_month_over_kafka_is_proven_and_leaves_neither_processes_nor_topics(tmp_path: Path, kafka: str) -> None:
-    process = start(tmp_path, kafka)
+def test_a_month_over_kafka_into_postgresql_is_proven_and_leaves_neither_processes_nor_topics(
+    tmp_path: Path, kafka: str, postgresql: str
+) -> None:
+    process = start(tmp_path, kafka, "--postgresql", SHARDLOG_POSTGRESQL=postgresql)
     output, _ = process.communicate(timeout=RUN_SECONDS_MAX)
     assert process.returncode == 0, output
-    assert output.count("proven ") == 4, output
+    assert output.count("proven ") == 5, output
     assert "differs" not in output
     pids = [pid_of(tmp_path, role) for role in ROLES]
     assert None not in pids

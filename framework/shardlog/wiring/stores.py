@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy import Engine
+
+from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.rows import RowReader
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError
@@ -16,6 +19,8 @@ from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.settings import Settings
 
 TABLES = "projections.sqlite"
+LOCK_WAIT_MS = 5_000
+"""How long a connection waits for another's lock of the SQLite file."""
 
 
 class ProjectionDatabase(NamedTuple):
@@ -56,17 +61,23 @@ class ProjectionDatabase(NamedTuple):
         """
         if not self.is_shared:
             return SqlProjectionStore(self.file)
-        from shardlog.adapters.postgresql import PostgresqlProjectionStore  # psycopg is an extra, as below
+        url = self._url()
+        from shardlog.adapters.postgresql import PostgresqlProjectionStore  # psycopg is an extra
 
-        return PostgresqlProjectionStore(self._url(), schema=self.settings.schema)
+        return PostgresqlProjectionStore(url, schema=self.settings.schema)
 
     def open_rows(self) -> RowReader:
         """What reads rows of the tables. Raises ConfigurationError."""
-        if not self.is_shared:
-            return RowReader(self.file)
-        from shardlog.adapters.postgresql.connecting import open_engine
+        return RowReader(self.open_engine())
 
-        return RowReader(open_engine(self._url(), self.settings.schema))
+    def open_engine(self) -> Engine:
+        """An engine whose connections see the tables by their names. Raises ConfigurationError."""
+        if not self.is_shared:
+            return open_engine(self.file, LOCK_WAIT_MS)
+        url = self._url()
+        from shardlog.adapters.postgresql import connecting
+
+        return connecting.open_engine(url, self.settings.schema)
 
     def _url(self) -> str:
         """With the password. Raises ConfigurationError where its file cannot be read, or where there is no psycopg."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from demo.report import print_report
+from shardlog.wiring.stores import ProjectionDatabase
 
 from .direct import write_tables
 
@@ -26,7 +26,7 @@ def counted(*values: int) -> Counter[str]:
 
 def printed(database: Path) -> str:
     console = Console(file=io.StringIO(), width=160)
-    print_report(database, console)
+    print_report(ProjectionDatabase(database.parent), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -67,5 +67,5 @@ def test_the_report_says_who_is_late_where_it_is_worst_and_what_was_refused(tmp_
 
 
 def test_there_is_no_report_without_a_file(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*: run the demo first"):
         printed(tmp_path / "none.sqlite")
