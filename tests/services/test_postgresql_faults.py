@@ -14,7 +14,7 @@ from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.errors import ProjectionError, StoreUnavailable
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, Columns
-from shardlog.testing.contracts.projections import TALLIES, changes, checkpoint
+from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
 from shardlog.testing.services.postgresql import PostgresqlServer
 
 SECONDS = 30
@@ -25,7 +25,7 @@ TWO = changes(increments={N: [("a", 1, 1, "none", None, 1), ("b", 1, 1, "none", 
 @pytest.fixture
 def store(postgresql: str, postgresql_schema: str) -> Iterator[PostgresqlProjectionStore]:
     store = PostgresqlProjectionStore(postgresql, schema=postgresql_schema)
-    store.prepare(TALLIES)
+    store.builds.begin(TALLIES, {})
     store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
     yield store
     store.close()
@@ -108,7 +108,7 @@ def test_a_server_killed_in_mid_batch_has_nothing_of_it_and_takes_it_when_it_run
 ) -> None:
     server = start_postgresql()
     store = PostgresqlProjectionStore(server.url)
-    store.prepare(TALLIES)
+    store.builds.begin(TALLIES, {})
     store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
     batch = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
     holder = psycopg.connect(server.url)

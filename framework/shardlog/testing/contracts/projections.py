@@ -2,99 +2,17 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-
 import pytest
 
 from shardlog.errors import CheckpointMoved, Diverged, RowsRefused, TableMismatch
-from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
-from shardlog.model.recorded import Position
-from shardlog.model.rows import Key
 from shardlog.ports.checkpoints import Checkpoint, Move
-from shardlog.ports.projections import Batch, Columns, DeadLetter, LetterState, ProjectionStore, TableChanges
-
-JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
-
-
-class Tally(Row, name="contract_tallies"):
-    """Counted things."""
-
-    kind: Key[str]
-    number: Key[int]
-    n: int = 0
-    label: str = "none"
-    note: str | None = None
+from shardlog.ports.projections import Batch, Columns, ProjectionStore
+from shardlog.testing.contracts.builds import BuildsContract
+from shardlog.testing.contracts.tallies import CHANGED, JOURNAL, NEWER, TALLIES, N, changes, checkpoint, letter
 
 
-class OtherTally(Row, name="contract_tallies"):
-    kind: Key[str]
-    number: Key[int]
-    n: int = 0
-    label: str = "none"
-    remark: str | None = None
-
-
-TALLIES = Projection("tallies", rows=[Tally])
-NEWER = Projection("tallies", rows=[Tally], version=2)
-CHANGED = Projection("tallies", rows=[OtherTally])
-N = Columns(("n",), ())
-
-
-def checkpoint(next: int, shard: int = 0, head: str = "", journal: str = JOURNAL) -> Checkpoint:
-    """A reader's state after some record."""
-    return Checkpoint(journal, shard, 4, next, 1, "ab" * 16, next, head or f"{next:064x}")
-
-
-def changes(
-    puts: Sequence[tuple[object, ...]] = (),
-    increments: Mapping[Columns, Sequence[tuple[object, ...]]] | None = None,
-    updates: Mapping[Columns, Sequence[tuple[object, ...]]] | None = None,
-    removes: Sequence[tuple[object, ...]] = (),
-) -> tuple[TableChanges, ...]:
-    """Changes of the tallies."""
-    return (TableChanges(Tally, puts, increments or {}, updates or {}, removes),)
-
-
-def letter(offset: int, state: LetterState, id: str = "acme:a") -> DeadLetter:
-    """A dead letter at an offset."""
-    return DeadLetter(
-        position=Position(JOURNAL, 0, offset, 2),
-        category="account",
-        id=id,
-        stream_version=offset,
-        event_type="account/deposited/1",
-        state=state,
-        error="ValueError: five",
-        traceback="Traceback: here",
-        recorded='{"category":"account"}',
-        data='{"amount":5}',
-    )
-
-
-class ProjectionStoreContract:
-    """The contract. `rows` reads a table back by other means than the store's."""
-
-    @abstractmethod
-    def open(self) -> ProjectionStore:
-        """A store on this test's database; called again, another one on the same database."""
-
-    @abstractmethod
-    def rows(self, table: str) -> list[tuple[object, ...]]:
-        """All rows of a table, in the order of its key."""
-
-    @pytest.fixture
-    def store(self) -> Iterator[ProjectionStore]:
-        """A prepared store."""
-        store = self.open()
-        store.prepare(TALLIES)
-        yield store
-        store.close()
-
-    def tallies(self) -> list[tuple[object, ...]]:
-        """The rows of version 1."""
-        return self.rows("contract_tallies")
+class ProjectionStoreContract(BuildsContract):
+    """The contract, that of its builds among it. `rows` reads a table back by other means than the store's."""
 
     # rows
 
@@ -200,53 +118,22 @@ class ProjectionStoreContract:
         with pytest.raises(Diverged, match="rebuild"):
             store.stored(TALLIES)
 
-    def test_versions_of_a_projection_stand_beside_each_other(self, store: ProjectionStore) -> None:
-        store.prepare(NEWER)
-        store.write(Batch(TALLIES, [Move(None, checkpoint(5))], changes(puts=[("a", 1, 5, "x", None)])))
-        store.write(Batch(NEWER, [Move(None, checkpoint(7))], changes(puts=[("b", 1, 5, "x", None)])))
-        assert self.tallies() == [("a", 1, 5, "x", None)]
-        assert self.rows("contract_tallies_v2") == [("b", 1, 5, "x", None)]
-        assert store.stored(NEWER).checkpoints == {0: checkpoint(7)}
-
     # tables
 
-    def test_preparing_again_changes_nothing(self, store: ProjectionStore) -> None:
-        store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
+    def test_a_table_that_is_as_the_row_class_says_is_taken(self, store: ProjectionStore) -> None:
         store.prepare(TALLIES)
-        assert len(self.tallies()) == 1
 
     def test_a_table_that_is_not_as_the_row_class_says_is_refused_by_table_and_column(
         self, store: ProjectionStore
     ) -> None:
-        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'remark' is missing; column 'note' is not in"):
+        with pytest.raises(TableMismatch, match=r"'contract_tallies_v1'.*'remark' is missing; column 'note' is not in"):
             store.prepare(CHANGED)
 
-    def test_dropping_empties_tables_and_checkpoints_and_keeps_dead_letters(self, store: ProjectionStore) -> None:
-        batch = Batch(
-            TALLIES, [Move(None, checkpoint(5))], changes(puts=[("a", 1, 5, "x", None)]), [letter(3, "failed")]
-        )
-        store.write(batch)
-        store.drop(TALLIES, {0: 5, 1: 7})
-        assert self.tallies() == []
-        stored = store.stored(TALLIES)
-        assert (stored.checkpoints, stored.rebuild_to) == ({}, {0: 5, 1: 7})
-        assert [place.position.offset for place in stored.letters] == [3]
-
-    def test_dropping_makes_a_changed_table_fit_again(self, store: ProjectionStore) -> None:
-        store.drop(CHANGED, {})
-        store.prepare(CHANGED)
-        assert self.tallies() == []
+    def test_a_table_that_is_missing_is_refused_rather_than_made_empty(self, store: ProjectionStore) -> None:
+        with pytest.raises(TableMismatch, match=r"'contract_tallies_v2' is missing"):
+            store.prepare(NEWER)
 
     # dead letters
-
-    def test_a_table_of_another_projection_is_neither_taken_nor_dropped(self, store: ProjectionStore) -> None:
-        store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
-        another = Projection("others", rows=[Tally])
-        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
-            store.prepare(another)
-        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
-            store.drop(another, {})
-        assert self.rows("contract_tallies") == [("a", 1, 5, "x", None)]
 
     def test_dead_letters_are_read_back_whole_by_stream_in_order(self, store: ProjectionStore) -> None:
         written = [letter(11, "failed"), letter(20, "parked"), letter(100, "parked"), letter(4, "failed", id="acme:b")]
