@@ -93,7 +93,7 @@ class TestPostgresql(ProjectionStoreContract):
         store = self.open()
         store.builds.begin(EVERYTHING, {})
         row = (Colour.RED, at, date(2013, 1, 1), Size.SMALL, Decimal(0), True, b"", None, (), {}, None)
-        with pytest.raises(RowsRefused, match="'everything'"):
+        with pytest.raises(RowsRefused, match="'everything_v1'"):
             store.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [row], {}, {}, [])]))
         store.close()
 

@@ -59,7 +59,7 @@ def test_an_increment_is_an_upsert_that_adds_decimals_and_ints_alike() -> None:
     assert text == (
         "INSERT INTO balances_v1 (account, balance, fees, tags) "
         "VALUES (%s::VARCHAR, %s::BIGINT, %s, %s::JSONB) ON CONFLICT (account) "
-        "DO UPDATE SET balance = (balances.balance + %s::BIGINT), fees = (balances.fees + %s)"
+        "DO UPDATE SET balance = (balances_v1.balance + %s::BIGINT), fees = (balances_v1.fees + %s)"
     )
     assert rows == [("a", 1, Decimal(2), "[]", 1, Decimal(2))]
 

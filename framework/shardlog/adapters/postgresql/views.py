@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, String, inspect, text
+from sqlalchemy import Connection, String, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
@@ -85,8 +85,6 @@ class PostgresqlViews:
 
     def hide(self, connection: Connection, name: str, /) -> None:
         """Drop it where it is there. Raises BuildRefused, naming what depends on it."""
-        if not inspect(connection).has_table(name):
-            return
         try:
             connection.execute(DropView(name))
         except DBAPIError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -24,7 +24,7 @@ from shardlog.adapters.sql.tables import (
 )
 from shardlog.adapters.sql.values import time_text
 from shardlog.adapters.sql.views import ViewWriter
-from shardlog.errors import BuildBehind, BuildRefused
+from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds, BuildState
 
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
@@ -39,12 +39,12 @@ class SqlBuilds(Builds):
         self._views = views
 
     def records(self, projection: str | None = None) -> Sequence[BuildRecord]:
-        with mapped("listing builds"), self._moment() as connection:
+        with _mapped("listing builds"), self._moment() as connection:
             return _records(connection, projection)
 
     def begin(self, build: Build, rebuild_to: Mapping[int, int]) -> BuildRecord:
         key = build.key
-        with mapped(f"beginning build {key.label}"), self._transaction() as connection:
+        with _mapped(f"beginning build {key.label}"), self._transaction() as connection:
             there = _records(connection, key.projection)
             found = next((record for record in there if record.key == key), None)
             if found is not None:
@@ -63,7 +63,7 @@ class SqlBuilds(Builds):
             return record
 
     def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
-        with mapped(f"switching to build {key.label}"), self._transaction() as connection:
+        with _mapped(f"switching to build {key.label}"), self._transaction() as connection:
             if _found(connection, key).state == "serving":
                 return
             _check_reach(connection, key, ends, behind_max)
@@ -74,7 +74,7 @@ class SqlBuilds(Builds):
             _change(connection, key, state="serving", switched_at=_now(), stopped="", stopped_at="")
 
     def drop(self, key: BuildKey) -> None:
-        with mapped(f"dropping build {key.label}"), self._transaction() as connection:
+        with _mapped(f"dropping build {key.label}"), self._transaction() as connection:
             if _found(connection, key).state == "serving":
                 raise BuildRefused(
                     f"build {key.label} serves projection {key.projection!r}, and is not dropped: switch to another one "
@@ -86,17 +86,17 @@ class SqlBuilds(Builds):
                 connection.execute(delete(internal).where(of_build(internal, key)))
 
     def pause(self, key: BuildKey, *, is_paused: bool) -> None:
-        with mapped(f"pausing build {key.label}"), self._transaction() as connection:
+        with _mapped(f"pausing build {key.label}"), self._transaction() as connection:
             _found(connection, key)
             _change(connection, key, paused=is_paused)
 
     def resume(self, key: BuildKey) -> None:
-        with mapped(f"resuming build {key.label}"), self._transaction() as connection:
+        with _mapped(f"resuming build {key.label}"), self._transaction() as connection:
             attempt = _found(connection, key).attempt + 1
             _change(connection, key, attempt=attempt, stopped="", stopped_at="")
 
     def note_stopped(self, key: BuildKey, why: str) -> None:
-        with mapped(f"noting what stopped build {key.label}"), self._transaction() as connection:
+        with _mapped(f"noting what stopped build {key.label}"), self._transaction() as connection:
             _found(connection, key)
             _change(connection, key, stopped=why, stopped_at=_now())
 
@@ -107,6 +107,16 @@ class SqlBuilds(Builds):
             self._views.hide(connection, name)
         for view in views:
             self._views.show(connection, view)
+
+
+@contextmanager
+def _mapped(doing: str) -> Iterator[None]:
+    """As `mapped`; no event is at fault here, so what is refused is the store's failure."""
+    try:
+        with mapped(doing):
+            yield
+    except RowsRefused as error:
+        raise StoreFailed(f"{error}. Nothing was changed. Look at the database: trying again does not help.") from error
 
 
 def _records(connection: Connection, projection: str | None) -> list[BuildRecord]:

@@ -37,8 +37,8 @@ def own(connection: Connection, build: Build, table: Table, view: str) -> None:
     """
     described = Described(table.comment or "", {column.name: column.comment or "" for column in table.c})
     shown = msgspec.json.encode(described).decode()
-    _take(connection, build.key, table.name, view_name=view, described=shown)
     _take(connection, BuildKey(build.name, 0, 0), view, view_name="", described="")
+    _take(connection, build.key, table.name, view_name=view, described=shown)
 
 
 def views(connection: Connection, key: BuildKey) -> list[View]:

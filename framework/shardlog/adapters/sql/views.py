@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -32,7 +32,7 @@ class CreateView(ExecutableDDLElement):
 
 
 class DropView(ExecutableDDLElement):
-    """A view's end."""
+    """A view's end, where it is there."""
 
     inherit_cache = False
 
@@ -51,8 +51,7 @@ class PlainViews:
 
     def hide(self, connection: Connection, name: str, /) -> None:
         """Drop it where it is there."""
-        if inspect(connection).has_table(name):
-            connection.execute(DropView(name))
+        connection.execute(DropView(name))
 
 
 @compiles(CreateView)
@@ -73,7 +72,7 @@ def _create_sqlite(element: CreateView, compiler: DDLCompiler, **_: Any) -> str:
 
 @compiles(DropView)
 def _drop(element: DropView, compiler: DDLCompiler, **_: Any) -> str:
-    return f"DROP VIEW {compiler.preparer.quote(element.name)}"
+    return f"DROP VIEW IF EXISTS {compiler.preparer.quote(element.name)}"
 
 
 def _comment(text: str) -> str:
