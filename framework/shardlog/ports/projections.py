@@ -15,7 +15,7 @@ import msgspec
 
 from shardlog.model.messages import Row
 from shardlog.model.recorded import Position
-from shardlog.ports.builds import Build, Builds
+from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.checkpoints import Checkpoint, Move
 
 LetterState: TypeAlias = Literal["failed", "parked", "skipped"]
@@ -120,7 +120,7 @@ class ProjectionStore(ABC):
         """
 
     @abstractmethod
-    def stored(self, build: Build) -> Stored:
+    def stored(self, key: BuildKey) -> Stored:
         """Checkpoints and dead letters of a build, of one moment; nothing of one that there is not.
 
         Raises Diverged where a checkpoint is of several journals.
@@ -135,7 +135,7 @@ class ProjectionStore(ABC):
         """
 
     @abstractmethod
-    def dead_letters(self, build: Build) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
         """All dead letters of a build, by stream in order of positions."""
 
     @abstractmethod

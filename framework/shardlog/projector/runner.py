@@ -46,8 +46,9 @@ class Projector:
     """Serves projections from one journal. It has no thread: call `step`, `drain` or `run` from one at a time.
 
     journal_id, shards: as the journal's meta record says. application: knows all event classes of the journal.
-    projections: each has its own checkpoints, transactions and failures. check_rows: refuse a row written from two
-    routing keys (for tests; remembers every row).
+    projections: each has its own checkpoints, transactions and failures; the build that its code keeps is begun where
+    there is none. check_rows: refuse a row written from two routing keys (for tests; remembers every row). keeps: False
+    for one that only rebuilds, while others keep what serves. now_s: a clock that does not go back, in seconds.
 
     Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
     cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that
@@ -65,6 +66,7 @@ class Projector:
         limits: Limits | None = None,
         *,
         check_rows: bool = False,
+        keeps: bool = True,
         now_s: Callable[[], float] = monotonic,
     ) -> None:
         self._journal = journal
@@ -73,6 +75,7 @@ class Projector:
         self._store = store
         self._limits = limits or Limits()
         self._feeds = [Feed(journal, shard) for shard in range(shards)]
+        self._builder_feeds = [Feed(journal, shard) for shard in range(shards)]
         self._readers: dict[tuple[str, ...], FrameReader] = {}
         self._watch = BuildWatch(journal, self._source, store, now_s)
         self._checks_rows = check_rows
@@ -83,10 +86,8 @@ class Projector:
         for projection in projections:
             worker = self._make_worker(projection)
             self._workers.append(worker)
-            try:
-                self._watch.open(worker, ends)
-            except ShardlogError as error:
-                worker.stopped = error
+            if keeps:
+                self._open(worker, ends)
 
     @property
     def stopped(self) -> Mapping[str, ShardlogError]:
@@ -127,11 +128,11 @@ class Projector:
 
     def lag(self) -> dict[str, dict[int, Lag]]:
         """By projection and shard, how far it has read and where the log ends."""
-        ends = self._ends()
-        return {
-            worker.name: {shard: Lag(next_offset(worker.checkpoints, shard), end) for shard, end in ends.items()}
-            for worker in self._workers
-        }
+        return self._lags(self._workers)
+
+    def rebuild_lag(self) -> dict[str, dict[int, Lag]]:
+        """By projection that is rebuilt, and shard, how far the new build has read and where the log ends."""
+        return self._lags(list(self._builders.values()))
 
     def figures(self) -> list[ProjectionFigures]:
         """What each projection shows of itself to metrics.
@@ -235,6 +236,19 @@ class Projector:
     def _ends(self) -> dict[int, int]:
         return {shard: self._journal.offsets(shard)[1] for shard in range(self._source.shards)}
 
+    def _open(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        try:
+            self._watch.open(worker, ends)
+        except ShardlogError as error:
+            worker.stopped = error
+
+    def _lags(self, workers: Sequence[Worker]) -> dict[str, dict[int, Lag]]:
+        ends = self._ends()
+        return {
+            worker.name: {shard: Lag(next_offset(worker.checkpoints, shard), end) for shard, end in ends.items()}
+            for worker in workers
+        }
+
     def _make_worker(self, projection: Projection) -> Worker:
         owners = RowOwners(self._application, projection.name) if self._checks_rows else None
         return Worker(Listener(projection, self._application), self._store, self._source, self._limits, owners)
@@ -250,22 +264,23 @@ class Projector:
             self._workers[place] = worker
 
     def _groups(self) -> list[list[Worker]]:
-        """Projections at the same position read and decode together."""
-        groups: list[list[Worker]] = []
-        for worker in (*self._workers, *self._builders.values()):
+        """Projections at the same position read and decode together; builds beside others read by themselves."""
+        kept: list[list[Worker]] = []
+        for worker in self._workers:
             if worker.is_working:
-                same = next((group for group in groups if group[0].checkpoints == worker.checkpoints), None)
+                same = next((group for group in kept if group[0].checkpoints == worker.checkpoints), None)
                 if same is None:
-                    groups.append([worker])
+                    kept.append([worker])
                 else:
                     same.append(worker)
-        return groups
+        return kept + [[builder] for builder in self._builders.values() if builder.is_working]
 
     def _step_group(self, group: list[Worker], ends: Mapping[int, int]) -> int:
         checkpoints = group[0].checkpoints
         try:
             check(self._source, group[0].name, checkpoints, ends)
-            records = self._records(checkpoints, ends)
+            feeds = self._feeds if group[0] in self._workers else self._builder_feeds
+            records = self._records(feeds, checkpoints, ends)
             passed = pass_over(self._source, checkpoints, records)
         except JournalUnavailable:
             raise  # it may pass: the next step tries again
@@ -312,14 +327,16 @@ class Projector:
             self._readers[names] = FrameReader(self._application, projections, self._source.journal)
         return self._readers[names]
 
-    def _records(self, checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]) -> list[Record]:
+    def _records(
+        self, feeds: Sequence[Feed], checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]
+    ) -> list[Record]:
         """What follows the checkpoints, as much as one batch takes; what a shard leaves of its share, others get."""
         behind = [shard for shard, end in ends.items() if next_offset(checkpoints, shard) < end]
         frames_left, bytes_left = self._limits.batch_frames_max, self._limits.batch_bytes_max
         records: list[Record] = []
         for count, shard in enumerate(behind):
             shards_left = len(behind) - count
-            found = self._feeds[shard].read(
+            found = feeds[shard].read(
                 next_offset(checkpoints, shard),
                 ends[shard],
                 max(1, frames_left // shards_left),

@@ -89,14 +89,15 @@ class BuildWatch:
             self._heed(builder, next((record for record in records if record.key == key), None), ends)
 
     def switch(self, worker: Worker, ends: Mapping[int, int]) -> bool:
-        """Let the views show a worker's build, where it has read up to `ends`. False where it cannot be now.
+        """Let the views show a worker's build, where it has read up to `ends`. Returns whether they show it then.
 
-        Then it is tried again a second later, and `worker.refused` says why, unless it only has to catch up.
+        Where they cannot now, it is tried again a second later, and `worker.refused` says why, unless the build only
+        has to catch up.
         """
-        if worker.build is None or worker.state != "building" or self._now_s() < worker.switch_at_s:
-            return False
         if any(next_offset(worker.checkpoints, shard) < end for shard, end in ends.items()):
             return False
+        if worker.build is None or worker.state != "building" or self._now_s() < worker.switch_at_s:
+            return worker.state == "serving"
         worker.switch_at_s = self._now_s() + LOOK_SECONDS
         key = worker.build.key
         try:

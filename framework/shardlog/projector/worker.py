@@ -98,7 +98,7 @@ class Worker:
     @property
     def is_working(self) -> bool:
         """Whether it writes batches now."""
-        return self.stopped is None and not self.is_paused
+        return self.build is not None and self.stopped is None and not self.is_paused
 
     def enter(self, record: BuildRecord) -> None:
         """Keep this build from now on; `load` finds where it stands."""
@@ -110,7 +110,7 @@ class Worker:
 
     def load(self) -> None:
         """Read checkpoints and dead letters from the store."""
-        stored = self._store.stored(self._kept)
+        stored = self._store.stored(self._kept.key)
         self.checkpoints = stored.checkpoints
         self._parking = Parking(stored, stored.checkpoints)
 

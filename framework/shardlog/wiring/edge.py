@@ -8,7 +8,7 @@ from shardlog.executor.requests import Request, Waiting
 from shardlog.gateway.engine import Engine, ProjectionStatus, Tables
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
-from shardlog.projector.choosing import kept_stored
+from shardlog.projector.choosing import kept_stored, served_stored
 from shardlog.sharding import routing_key, shard_of
 from shardlog.wiring.embedded import Embedded
 
@@ -68,7 +68,7 @@ class EmbeddedTables(Tables):
 
     def positions(self, name: str) -> Mapping[int, int]:
         """By shard, the first offset that the projection has not read. Raises KeyError for an unknown name."""
-        checkpoints = kept_stored(self._store, self._projections[name]).checkpoints
+        checkpoints = served_stored(self._store, self._projections[name]).checkpoints
         return {shard: checkpoint.next for shard, checkpoint in checkpoints.items()}
 
     def rows(self, name: str, table: str, limit: int) -> Sequence[Mapping[str, object]]:

@@ -13,7 +13,7 @@ import stamina
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import CheckpointMoved, Corrupt, JournalUnavailable, StoreUnavailable
-from shardlog.ports.builds import Build, Builds
+from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
@@ -47,8 +47,8 @@ class LossyStore(ProjectionStore):
     def prepare(self, build: Build) -> None:
         self.store.prepare(build)
 
-    def stored(self, build: Build) -> Stored:
-        return self.store.stored(build)
+    def stored(self, key: BuildKey) -> Stored:
+        return self.store.stored(key)
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
         if self.lost_before:
@@ -63,8 +63,8 @@ class LossyStore(ProjectionStore):
             self.lost_after -= 1
             raise StoreUnavailable("lost after")
 
-    def dead_letters(self, build: Build) -> list[DeadLetter]:
-        return self.store.dead_letters(build)
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        return self.store.dead_letters(key)
 
     def close(self) -> None:
         self.store.close()

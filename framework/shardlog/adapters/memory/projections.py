@@ -224,17 +224,17 @@ class MemoryProjectionStore(ProjectionStore):
                 raise TableMismatch(f"table {name!r} is missing")
             _check_shape(self._database.tables[name], table_shape(row))
 
-    def stored(self, build: Build) -> Stored:
-        contents = self._database.contents.get(build.key)
+    def stored(self, key: BuildKey) -> Stored:
+        contents = self._database.contents.get(key)
         if contents is None:
             return Stored({}, [], {})
         checkpoints = {checkpoint.shard: checkpoint for checkpoint in contents.checkpoints.values()}
         journals = {checkpoint.journal for checkpoint in contents.checkpoints.values()}
         if len(journals) > 1:
-            why = f"projection {build.name!r} has checkpoints of {len(journals)} journals: rebuild it"
+            why = f"projection {key.projection!r} has checkpoints of {len(journals)} journals: rebuild it"
             first = next(iter(contents.checkpoints.values()))
             raise Diverged(first.shard, first.next, why)
-        places = [LetterPlace(x.position, x.category, x.id, x.state) for x in self.dead_letters(build)]
+        places = [LetterPlace(x.position, x.category, x.id, x.state) for x in self.dead_letters(key)]
         return Stored(checkpoints, places, dict(contents.rebuild_to))
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
@@ -257,8 +257,8 @@ class MemoryProjectionStore(ProjectionStore):
             database.contents[build.key] = contents
             database.tables |= written
 
-    def dead_letters(self, build: Build) -> list[DeadLetter]:
-        contents = self._database.contents.get(build.key)
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        contents = self._database.contents.get(key)
         letters: Collection[DeadLetter] = () if contents is None else contents.letters.values()
         return sorted(letters, key=lambda x: (x.category, x.id, *_order(x.position)))
 

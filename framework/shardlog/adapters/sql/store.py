@@ -51,9 +51,8 @@ class SqlProjectionStore(ProjectionStore):
             for row in build.projection.rows:
                 check_table(connection, row_table(build, row))
 
-    def stored(self, build: Build) -> Stored:
+    def stored(self, key: BuildKey) -> Stored:
         """Checkpoints, places of dead letters and the limits of a rebuild, of one moment."""
-        key = build.key
         with mapped(f"reading the checkpoints of build {key.label}"), self._moment() as connection:
             found = connection.execute(select(CHECKPOINTS).where(of_build(CHECKPOINTS, key))).mappings().all()
             limits = connection.execute(select(REBUILDS).where(of_build(REBUILDS, key))).mappings().all()
@@ -73,10 +72,10 @@ class SqlProjectionStore(ProjectionStore):
             self.prepare(batch.build)
             raise
 
-    def dead_letters(self, build: Build) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
         """All dead letters of the build, by stream in order of positions."""
-        with mapped(f"reading the dead letters of build {build.key.label}"), self._engine.begin() as connection:
-            return letters.contents(connection, build.key)
+        with mapped(f"reading the dead letters of build {key.label}"), self._engine.begin() as connection:
+            return letters.contents(connection, key)
 
     def close(self) -> None:
         """Free connections. Idempotent."""

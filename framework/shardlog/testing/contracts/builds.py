@@ -53,7 +53,7 @@ class BuildsContract(StoreContract):
         assert (record.key, record.state, record.is_paused, record.stopped) == (TALLIES.key, "serving", False, "")
         assert states(store) == {"tallies/1/1": "serving"}
         assert self.tallies() == self.rows("contract_tallies_v1") == [ROW]
-        assert store.stored(TALLIES).rebuild_to == {}
+        assert store.stored(TALLIES.key).rebuild_to == {}
 
     def test_a_build_stands_beside_the_one_that_serves_until_the_switch(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, [Move(None, checkpoint(5))], changes(puts=[ROW])))
@@ -61,8 +61,8 @@ class BuildsContract(StoreContract):
         store.write(Batch(NEWER, [Move(None, checkpoint(7))], changes(puts=[("b", 1, 5, "x", None)])))
         assert states(store) == {"tallies/1/1": "serving", "tallies/2/1": "building"}
         assert self.tallies() == [ROW]
-        assert store.stored(TALLIES).checkpoints == {0: checkpoint(5)}
-        assert store.stored(NEWER) == ({0: checkpoint(7)}, [], {0: 5})
+        assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(5)}
+        assert store.stored(NEWER.key) == ({0: checkpoint(7)}, [], {0: 5})
         store.builds.switch(NEWER.key, {0: 7, 1: 0})
         assert states(store) == {"tallies/1/1": "retired", "tallies/2/1": "serving"}
         assert self.tallies() == self.rows("contract_tallies_v2") == [("b", 1, 5, "x", None)]
@@ -107,9 +107,9 @@ class BuildsContract(StoreContract):
         store.write(Batch(AGAIN, [Move(None, checkpoint(5))], changes(puts=[ROW])))
         store.builds.drop(AGAIN.key)
         assert states(store) == {"tallies/1/1": "serving"}
-        assert store.stored(AGAIN) == ({}, [], {})
-        assert store.stored(TALLIES).checkpoints == {0: checkpoint(5)}
-        assert [place.position.offset for place in store.stored(TALLIES).letters] == [3]
+        assert store.stored(AGAIN.key) == ({}, [], {})
+        assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(5)}
+        assert [place.position.offset for place in store.stored(TALLIES.key).letters] == [3]
         store.builds.begin(AGAIN, {})
         assert self.rows("contract_tallies_v1_b2") == []
         assert self.tallies() == [ROW]
@@ -138,7 +138,7 @@ class BuildsContract(StoreContract):
         for move in (first, second):
             with pytest.raises(CheckpointMoved):
                 store.write(Batch(AGAIN, [move], changes(puts=[ROW])))
-        assert store.stored(AGAIN) == ({}, [], {})
+        assert store.stored(AGAIN.key) == ({}, [], {})
 
     def test_a_build_beside_takes_over_what_is_a_dead_letter(self, store: ProjectionStore) -> None:
         written = [letter(11, "failed"), letter(20, "parked"), letter(4, "failed", id="acme:b")]
@@ -146,10 +146,10 @@ class BuildsContract(StoreContract):
         store.write(Batch(TALLIES, skipped=[letter(4, "failed").position]))
         for build in (AGAIN, NEWER):
             store.builds.begin(build, {0: 30})
-            assert store.dead_letters(build) == store.dead_letters(TALLIES)
+            assert store.dead_letters(build.key) == store.dead_letters(TALLIES.key)
         store.write(Batch(AGAIN, handled=[letter(11, "failed").position]))
-        assert len(store.dead_letters(AGAIN)) == 2
-        assert len(store.dead_letters(TALLIES)) == len(store.dead_letters(NEWER)) == 3
+        assert len(store.dead_letters(AGAIN.key)) == 2
+        assert len(store.dead_letters(TALLIES.key)) == len(store.dead_letters(NEWER.key)) == 3
 
     def test_a_record_says_what_others_must_know(self, store: ProjectionStore) -> None:
         builds = store.builds

@@ -72,7 +72,7 @@ class ProjectionStoreContract(BuildsContract):
         with pytest.raises(RowsRefused, match="contract_tallies"):
             store.write(batch)
         assert self.tallies() == []
-        assert store.stored(TALLIES).checkpoints == {}
+        assert store.stored(TALLIES.key).checkpoints == {}
 
     def test_a_sum_beyond_64_bits_is_refused(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 2**63 - 1, "x", None)])))
@@ -86,7 +86,7 @@ class ProjectionStoreContract(BuildsContract):
         )
         store.write(batch, keep=False)
         assert self.tallies() == []
-        assert store.stored(TALLIES) == ({}, [], {})
+        assert store.stored(TALLIES.key) == ({}, [], {})
         store.write(batch)
         assert len(self.tallies()) == 1
 
@@ -98,7 +98,7 @@ class ProjectionStoreContract(BuildsContract):
         store.write(Batch(TALLIES, [Move(checkpoint(5), checkpoint(8))]))
         store.close()
         again = self.open()
-        assert again.stored(TALLIES).checkpoints == {0: checkpoint(8), 3: checkpoint(9, shard=3)}
+        assert again.stored(TALLIES.key).checkpoints == {0: checkpoint(8), 3: checkpoint(9, shard=3)}
         again.close()
 
     @pytest.mark.parametrize("old", [checkpoint(6), checkpoint(5, head="ef" * 32), checkpoint(5, shard=1), None])
@@ -110,13 +110,13 @@ class ProjectionStoreContract(BuildsContract):
         with pytest.raises(CheckpointMoved, match="another worker has moved it"):
             store.write(Batch(TALLIES, [move], changes(puts=[("a", 1, 5, "x", None)])))
         assert self.tallies() == []
-        assert store.stored(TALLIES).checkpoints == {0: checkpoint(5)}
+        assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(5)}
 
     def test_checkpoints_of_two_journals_are_refused(self, store: ProjectionStore) -> None:
         other = "1" + JOURNAL[1:]
         store.write(Batch(TALLIES, [Move(None, checkpoint(5)), Move(None, checkpoint(5, journal=other))]))
         with pytest.raises(Diverged, match="rebuild"):
-            store.stored(TALLIES)
+            store.stored(TALLIES.key)
 
     # tables
 
@@ -138,9 +138,9 @@ class ProjectionStoreContract(BuildsContract):
     def test_dead_letters_are_read_back_whole_by_stream_in_order(self, store: ProjectionStore) -> None:
         written = [letter(11, "failed"), letter(20, "parked"), letter(100, "parked"), letter(4, "failed", id="acme:b")]
         store.write(Batch(TALLIES, letters=written))
-        assert store.dead_letters(TALLIES) == written
-        assert store.stored(TALLIES).letters == [(w.position, w.category, w.id, w.state) for w in written]
-        assert store.dead_letters(NEWER) == []
+        assert store.dead_letters(TALLIES.key) == written
+        assert store.stored(TALLIES.key).letters == [(w.position, w.category, w.id, w.state) for w in written]
+        assert store.dead_letters(NEWER.key) == []
 
     def test_nothing_is_parked_behind_dead_letters_that_another_worker_has_settled(
         self, store: ProjectionStore
@@ -149,7 +149,7 @@ class ProjectionStoreContract(BuildsContract):
         store.write(Batch(TALLIES, handled=[letter(3, "failed").position]))
         with pytest.raises(CheckpointMoved, match="acme:a has no dead letters any more"):
             store.write(Batch(TALLIES, [Move(None, checkpoint(5))], letters=[letter(4, "parked")]))
-        assert store.stored(TALLIES) == ({}, [], {})
+        assert store.stored(TALLIES.key) == ({}, [], {})
 
     def test_a_dead_letter_is_handled_with_its_rows_and_only_once(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, letters=[letter(3, "failed")]))
@@ -162,12 +162,12 @@ class ProjectionStoreContract(BuildsContract):
         with pytest.raises(CheckpointMoved, match="no dead letter at"):
             store.write(handled)
         assert self.tallies() == [("a", 1, 3, "none", None)]
-        assert store.dead_letters(TALLIES) == []
+        assert store.dead_letters(TALLIES.key) == []
 
     def test_a_skipped_dead_letter_stays_as_skipped(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, letters=[letter(3, "failed")]))
         store.write(Batch(TALLIES, skipped=[letter(3, "failed").position]))
-        assert [found.state for found in store.dead_letters(TALLIES)] == ["skipped"]
+        assert [found.state for found in store.dead_letters(TALLIES.key)] == ["skipped"]
         with pytest.raises(CheckpointMoved):
             store.write(Batch(TALLIES, skipped=[letter(3, "failed").position]))
 

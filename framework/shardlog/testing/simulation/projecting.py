@@ -40,9 +40,9 @@ class UnkindStore(ProjectionStore):
     def prepare(self, build: Build) -> None:
         self._store.prepare(build)
 
-    def stored(self, build: Build) -> Stored:
+    def stored(self, key: BuildKey) -> Stored:
         self._crashes.reach("before a read of checkpoints")
-        return self._store.stored(build)
+        return self._store.stored(key)
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
         self._crashes.reach("before a projection's transaction")
@@ -51,8 +51,8 @@ class UnkindStore(ProjectionStore):
         self._crashes.reach("after a projection's transaction")
         self._may_be_unavailable("the answer was lost")
 
-    def dead_letters(self, build: Build) -> list[DeadLetter]:
-        return self._store.dead_letters(build)
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        return self._store.dead_letters(key)
 
     def close(self) -> None:
         self._store.close()
