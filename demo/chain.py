@@ -11,6 +11,7 @@ from demo.log import Log
 from shardlog.journal.reader import FrameTaken, Invalid, Reader
 from shardlog.model.projection import Projection
 from shardlog.ports.checkpoints import Checkpoint
+from shardlog.projector.choosing import served_stored
 from shardlog.wiring.stores import ProjectionDatabase
 
 _entries = msgspec.json.Decoder(tuple[msgspec.Raw, msgspec.Raw, list[msgspec.Raw]]).decode
@@ -87,6 +88,6 @@ def checkpoints_of(database: ProjectionDatabase, projection: Projection) -> Mapp
     """Where a projection's tables stand, by shard."""
     store = database.open_store()
     try:
-        return store.stored(projection).checkpoints
+        return served_stored(store, projection).checkpoints
     finally:
         store.close()

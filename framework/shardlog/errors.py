@@ -253,6 +253,14 @@ class TableMismatch(ProjectionError):
     """A projection's table is not as its row class says: somebody changed the one or the other."""
 
 
+class BuildRefused(ProjectionError):
+    """What is asked of a build cannot be done: there is none, it serves, or something depends on what would go."""
+
+
+class BuildBehind(BuildRefused):
+    """A build has not read what it must have read before the views show it. It needs time, or somebody who builds."""
+
+
 class HandlerFailed(ProjectionError):
     """A rebuild met an event that its projection cannot handle and that no dead letter speaks of."""
 

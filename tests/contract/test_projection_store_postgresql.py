@@ -14,7 +14,8 @@ from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.errors import CheckpointMoved, ConfigurationError, RowsRefused, StoreUnavailable
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, Columns, ProjectionStore, TableChanges
-from shardlog.testing.contracts.projections import TALLIES, ProjectionStoreContract, changes, checkpoint
+from shardlog.testing.contracts.projections import ProjectionStoreContract
+from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
 from tests.contract.test_projection_store_sqlite import EVERYTHING, Colour, Everything, OnlyKey, Size
 
 
@@ -65,7 +66,7 @@ class TestPostgresql(ProjectionStoreContract):
     @pytest.mark.parametrize("text", ["", "NULL", 'a"b', "a\\b", "{x,y}", "a,b", " a\n\t", "\N{SNOWMAN}", "$1 %s"])
     def test_every_kind_of_value_reads_back_as_it_was(self, text: str) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         at, uuid = datetime(2013, 1, 1, 10, 17, 0, 5, tzinfo=UTC), UUID("0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11")
         parts, counts = (text,), {text: 2}
         first = (Colour.RED, at, date(2013, 1, 1), Size.SMALL, Decimal("1E+3"), True, b'\0"\\', None, parts, counts)
@@ -90,9 +91,9 @@ class TestPostgresql(ProjectionStoreContract):
     @pytest.mark.parametrize("at", [datetime(2013, 1, 1), Decimal("NaN"), "2013-01-01", object(), None])
     def test_a_value_without_a_stored_form_is_refused(self, at: object) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         row = (Colour.RED, at, date(2013, 1, 1), Size.SMALL, Decimal(0), True, b"", None, (), {}, None)
-        with pytest.raises(RowsRefused, match="'everything'"):
+        with pytest.raises(RowsRefused, match="'everything_v1'"):
             store.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [row], {}, {}, [])]))
         store.close()
 

@@ -16,8 +16,10 @@ from shardlog import AwareDatetime, Key, Projection, Row
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import ConfigurationError, RowsRefused, StoreFailed, StoreUnavailable, TableMismatch
 from shardlog.model.rows import Index
+from shardlog.ports.builds import Build
 from shardlog.ports.projections import Batch, Columns, ProjectionStore, TableChanges
-from shardlog.testing.contracts.projections import TALLIES, ProjectionStoreContract, changes
+from shardlog.testing.contracts.projections import ProjectionStoreContract
+from shardlog.testing.contracts.tallies import TALLIES, changes
 
 
 class Colour(Enum):
@@ -53,7 +55,7 @@ class OnlyKey(Row, name="only_key"):
     key: Key[str]
 
 
-EVERYTHING = Projection("everything", rows=[Everything, OnlyKey])
+EVERYTHING = Build(Projection("everything", rows=[Everything, OnlyKey]), 1)
 
 
 class TestSqliteFile(ProjectionStoreContract):
@@ -73,12 +75,12 @@ class TestSqliteFile(ProjectionStoreContract):
 
     def sql(self, statement: str) -> None:
         connection = sqlite3.connect(self.path, isolation_level=None)
-        connection.execute(statement)
+        connection.executescript(statement)
         connection.close()
 
     def test_every_kind_of_value_has_one_stored_form(self) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         at = datetime(2013, 1, 1, 5, 17, tzinfo=timezone(timedelta(hours=-5)))
         uuid = UUID("0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11")
         row = (
@@ -104,7 +106,7 @@ class TestSqliteFile(ProjectionStoreContract):
 
     def test_decimals_add_up_exactly(self) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         key = (Colour.RED, datetime(2013, 1, 1, tzinfo=UTC))
         rest = (date(2013, 1, 1), Size.SMALL, Decimal("0.10"), True, b"", None, (), {}, None)
         store.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [(*key, *rest)], {}, {}, [])]))
@@ -115,7 +117,7 @@ class TestSqliteFile(ProjectionStoreContract):
 
     def test_a_row_that_is_only_a_key_can_be_put_twice(self) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         for _ in range(2):
             store.write(Batch(EVERYTHING, tables=[TableChanges(OnlyKey, [("a",)], {}, {}, [])]))
         connection = sqlite3.connect(self.path)
@@ -126,7 +128,7 @@ class TestSqliteFile(ProjectionStoreContract):
     @pytest.mark.parametrize("at", [datetime(2013, 1, 1), Decimal("NaN"), "\ud800", object()])
     def test_a_value_without_a_stored_form_is_refused(self, at: object) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         rest = (date(2013, 1, 1), Size.SMALL, Decimal(0), True, b"", None, (), {}, None)
         batch = Batch(EVERYTHING, tables=[TableChanges(Everything, [(Colour.RED, at, *rest)], {}, {}, [])])
         with pytest.raises(RowsRefused, match="'everything'"):
@@ -135,19 +137,19 @@ class TestSqliteFile(ProjectionStoreContract):
 
     def test_columns_marked_index_have_an_index(self) -> None:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         connection = sqlite3.connect(self.path)
         plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM everything WHERE day = '2013-01-01'").fetchall()
         connection.close()
-        assert "everything_day" in plan[0][3]
+        assert "everything_v1_by_day" in plan[0][3]
         store.close()
 
     @pytest.mark.parametrize(
         ("tampering", "said"),
         [
-            ("ALTER TABLE contract_tallies DROP COLUMN note", "column 'note' is missing"),
-            ("ALTER TABLE contract_tallies RENAME COLUMN n TO m", "column 'n' is missing; column 'm' is not in"),
-            ("DROP TABLE contract_tallies", "'contract_tallies' is missing"),
+            ("DROP VIEW contract_tallies; ALTER TABLE contract_tallies_v1 DROP COLUMN note", "column 'note' is missing"),
+            ("ALTER TABLE contract_tallies_v1 RENAME COLUMN n TO m", "column 'n' is missing; column 'm' is not in"),
+            ("DROP TABLE contract_tallies_v1", "'contract_tallies_v1' is missing"),
         ],
     )
     def test_a_table_changed_by_hand_is_named_when_it_is_written_to(
@@ -158,9 +160,9 @@ class TestSqliteFile(ProjectionStoreContract):
             store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
 
     def test_a_column_of_another_type_is_named(self, store: ProjectionStore) -> None:
-        self.sql("DROP TABLE contract_tallies")
+        self.sql("DROP TABLE contract_tallies_v1")
         self.sql(
-            "CREATE TABLE contract_tallies (kind TEXT NOT NULL, number INTEGER NOT NULL, n TEXT, label TEXT, note TEXT)"
+            "CREATE TABLE contract_tallies_v1 (kind TEXT NOT NULL, number INTEGER NOT NULL, n TEXT, label TEXT, note TEXT)"
         )
         with pytest.raises(TableMismatch, match=r"'n' is TEXT, and the row class makes it INTEGER.*its key is \(\)"):
             store.prepare(TALLIES)
@@ -168,7 +170,7 @@ class TestSqliteFile(ProjectionStoreContract):
     def test_a_name_of_shardlogs_own_is_refused(self) -> None:
         store = self.open()
         with pytest.raises(ConfigurationError, match="'shardlog_mine'"):
-            store.prepare(Projection("mine", rows=[Reserved]))
+            store.builds.begin(Build(Projection("mine", rows=[Reserved]), 1), {})
         store.close()
 
     def test_a_database_locked_by_another_is_unavailable_and_unchanged(self, store: ProjectionStore) -> None:

@@ -14,7 +14,7 @@ from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.errors import ProjectionError, StoreUnavailable
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, Columns
-from shardlog.testing.contracts.projections import TALLIES, changes, checkpoint
+from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
 from shardlog.testing.services.postgresql import PostgresqlServer
 
 SECONDS = 30
@@ -25,7 +25,7 @@ TWO = changes(increments={N: [("a", 1, 1, "none", None, 1), ("b", 1, 1, "none", 
 @pytest.fixture
 def store(postgresql: str, postgresql_schema: str) -> Iterator[PostgresqlProjectionStore]:
     store = PostgresqlProjectionStore(postgresql, schema=postgresql_schema)
-    store.prepare(TALLIES)
+    store.builds.begin(TALLIES, {})
     store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
     yield store
     store.close()
@@ -82,7 +82,7 @@ def test_a_deadlock_is_unavailable_and_the_batch_is_then_written_once(
     assert "DeadlockDetected" in str(raised[0])
     store.write(batch)
     assert other.execute("SELECT kind, n FROM contract_tallies ORDER BY 1").fetchall() == [("a", 2), ("b", 2)]
-    assert store.stored(TALLIES).checkpoints == {0: checkpoint(2)}
+    assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(2)}
 
 
 def test_a_connection_that_is_terminated_in_mid_batch_is_unavailable_and_the_batch_is_then_written_once(
@@ -108,7 +108,7 @@ def test_a_server_killed_in_mid_batch_has_nothing_of_it_and_takes_it_when_it_run
 ) -> None:
     server = start_postgresql()
     store = PostgresqlProjectionStore(server.url)
-    store.prepare(TALLIES)
+    store.builds.begin(TALLIES, {})
     store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
     batch = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
     holder = psycopg.connect(server.url)
@@ -121,7 +121,7 @@ def test_a_server_killed_in_mid_batch_has_nothing_of_it_and_takes_it_when_it_run
         holder.close()
     assert [type(error) for error in raised] == [StoreUnavailable]
     server.start()
-    assert store.stored(TALLIES).checkpoints == {0: checkpoint(1)}
+    assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(1)}
     store.write(batch)
     assert server.ask("SELECT sum(n), count(*) FROM shardlog.contract_tallies") == ["4", "2"]
     store.close()

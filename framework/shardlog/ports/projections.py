@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.checkpoints import Checkpoint, Move
 
 LetterState: TypeAlias = Literal["failed", "parked", "skipped"]
@@ -65,18 +65,20 @@ class TableChanges(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One transaction of one projection.
+    """One transaction of one build.
 
     letters: new dead letters; a parked one is refused where nothing of its stream is failed or parked any more.
-    handled: dead letters that were handled now and are forgotten. skipped: those to keep as skipped.
+    handled: dead letters that were handled now and are forgotten. skipped: those to keep as skipped. passed_over: what
+    the moves pass over by hand, for the build's record; empty otherwise.
     """
 
-    projection: Projection
+    build: Build
     moves: Sequence[Move] = ()
     tables: Sequence[TableChanges] = ()
     letters: Sequence[DeadLetter] = ()
     handled: Sequence[Position] = ()
     skipped: Sequence[Position] = ()
+    passed_over: str = ""
 
 
 class LetterPlace(NamedTuple):
@@ -89,9 +91,9 @@ class LetterPlace(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What a store holds of one version of a projection.
+    """What a store holds of one build.
 
-    rebuild_to: by shard, the offset below which the last `drop` asked for a rebuild: nothing new is parked there.
+    rebuild_to: by shard, the offset below which it makes no new dead letters, as `Builds.begin` was told.
     """
 
     checkpoints: Mapping[int, Checkpoint]
@@ -105,16 +107,21 @@ class ProjectionStore(ABC):
     Every method raises StoreUnavailable where trying again may help, and StoreFailed where it does not.
     """
 
+    @property
     @abstractmethod
-    def prepare(self, projection: Projection) -> None:
-        """Make the projection's tables where they are missing, and check those that are there.
+    def builds(self) -> Builds:
+        """The builds in this store: there a build's tables are made, switched to, and dropped."""
 
-        Raises TableMismatch, naming table and column, where one is not as its row class says.
+    @abstractmethod
+    def prepare(self, build: Build) -> None:
+        """Check a build's tables before they are written to.
+
+        Raises TableMismatch, naming table and column, where one is missing or not as its row class says.
         """
 
     @abstractmethod
-    def stored(self, projection: Projection) -> Stored:
-        """Checkpoints and dead letters of this version of the projection, of one moment.
+    def stored(self, key: BuildKey) -> Stored:
+        """Checkpoints and dead letters of a build, of one moment; nothing of one that there is not.
 
         Raises Diverged where a checkpoint is of several journals.
         """
@@ -123,20 +130,13 @@ class ProjectionStore(ABC):
     def write(self, batch: Batch, *, keep: bool = True) -> None:
         """One transaction: all of the batch or nothing. With keep=False it is tried and rolled back.
 
-        Raises CheckpointMoved where a stored checkpoint or dead letter is not as the batch expects, RowsRefused where
-        a value does not fit, TableMismatch where a table does not.
+        Raises CheckpointMoved where a stored checkpoint or dead letter is not as the batch expects, or the build is
+        dropped, RowsRefused where a value does not fit, TableMismatch where a table does not.
         """
 
     @abstractmethod
-    def dead_letters(self, projection: Projection) -> list[DeadLetter]:
-        """All dead letters of this version of the projection, by stream in order of positions."""
-
-    @abstractmethod
-    def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
-        """Drop tables and checkpoints, make the tables anew, keep the dead letters, and remember `rebuild_to`.
-
-        Raises TableMismatch where a table is not this projection's, and then nothing is dropped.
-        """
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        """All dead letters of a build, by stream in order of positions."""
 
     @abstractmethod
     def close(self) -> None:

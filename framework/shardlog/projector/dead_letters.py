@@ -6,8 +6,8 @@ from shardlog.codec.json import decoder
 from shardlog.errors import DomainError, HandlerFailed, ProjectionError, RowsRefused
 from shardlog.model.application import Application
 from shardlog.model.messages import Recorded, RecordedRejection
-from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import Build
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore
 from shardlog.projector.draft import ChangesRefused, Draft, Listener
 from shardlog.projector.heard import Heard, OldEvent, events_by_tag
@@ -15,21 +15,21 @@ from shardlog.projector.parking import Parking
 
 
 class DeadLetters:
-    """The dead letters of one version of a projection. A projector may run meanwhile, here or elsewhere.
+    """The dead letters of one build of a projection. A projector may run meanwhile, here or elsewhere.
 
     A letter that is handled changes rows after events of other streams that came later. A row that events of several
     streams put or update may then differ from what a rebuild gives; rebuild where that matters.
     """
 
-    def __init__(self, application: Application, projection: Projection, store: ProjectionStore) -> None:
-        self._listener = Listener(projection, application)
-        self._projection = projection
+    def __init__(self, application: Application, build: Build, store: ProjectionStore) -> None:
+        self._listener = Listener(build.projection, application)
+        self.build = build
         self._store = store
         self._events = events_by_tag(application)
 
     def letters(self, *, include_skipped: bool = False) -> list[DeadLetter]:
         """All that are open, by stream in order."""
-        letters = self._store.dead_letters(self._projection)
+        letters = self._store.dead_letters(self.build.key)
         return [letter for letter in letters if include_skipped or letter.state != "skipped"]
 
     def retry(self, category: str, id: str) -> int:
@@ -52,14 +52,14 @@ class DeadLetters:
         """
         letter = next((letter for letter in self.letters() if letter.position == position), None)
         if letter is None:
-            raise ProjectionError(f"projection {self._projection.name!r} has no open dead letter at {position.token}")
+            raise ProjectionError(f"projection {self.build.name!r} has no open dead letter at {position.token}")
         first = self._open(letter.category, letter.id)[0]
         if first.position != position:
             raise ProjectionError(
                 f"{letter.category}/{letter.id} version {letter.stream_version} waits behind version "
                 f"{first.stream_version} at {first.position.token}: retry or skip that one first"
             )
-        self._store.write(Batch(self._projection, skipped=[position]))
+        self._store.write(Batch(self.build, skipped=[position]))
 
     def _open(self, category: str, id: str) -> list[DeadLetter]:
         return [letter for letter in self.letters() if (letter.category, letter.id) == (category, id)]
@@ -71,14 +71,14 @@ class DeadLetters:
             draft.hear([self._heard(letter)])
             error = draft.letters[0].error if draft.letters else None
             if error is None:
-                self._store.write(Batch(self._projection, (), draft.changes(), handled=[letter.position]))
+                self._store.write(Batch(self.build, (), draft.changes(), handled=[letter.position]))
                 return
         except ChangesRefused as refused:
             error = refused.why.error
         except (RowsRefused, DomainError) as refused:
             error = str(refused)
         raise HandlerFailed(
-            f"projection {self._projection.name!r}: {letter.category}/{letter.id} version {letter.stream_version} at "
+            f"projection {self.build.name!r}: {letter.category}/{letter.id} version {letter.stream_version} at "
             f"{letter.position.token} fails again: {error}. {handled} of its stream were handled before it; repair the "
             "handler, or skip it"
         )
@@ -89,7 +89,7 @@ class DeadLetters:
             return RecordedRejection, decoder(RecordedRejection).decode(letter.data), recorded
         if letter.event_type not in self._events:
             raise HandlerFailed(
-                f"projection {self._projection.name!r}: the dead letter at {letter.position.token} is a "
+                f"projection {self.build.name!r}: the dead letter at {letter.position.token} is a "
                 f"{letter.event_type!r}, which this application does not know: deploy code that does, or skip it"
             )
         event_type, aggregate = self._events[letter.event_type]

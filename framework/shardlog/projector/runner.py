@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event as StopEvent
+from time import monotonic, sleep
 from typing import NamedTuple, cast
 
-from shardlog.errors import ConfigurationError, JournalError, JournalUnavailable, ShardlogError, UnknownFormat
+from shardlog.errors import (
+    ConfigurationError,
+    JournalError,
+    JournalUnavailable,
+    ShardlogError,
+    StoreUnavailable,
+    UnknownFormat,
+)
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
@@ -19,8 +27,12 @@ from shardlog.projector.draft import Listener
 from shardlog.projector.feed import Feed
 from shardlog.projector.heard import FrameReader
 from shardlog.projector.row_owners import RowOwners
+from shardlog.projector.watching import BuildWatch
 from shardlog.projector.worker import Limits, Worker
 from shardlog.telemetry.figures import ProjectionFigures
+
+
+IDLE_SECONDS = 0.02
 
 
 class Lag(NamedTuple):
@@ -34,8 +46,9 @@ class Projector:
     """Serves projections from one journal. It has no thread: call `step`, `drain` or `run` from one at a time.
 
     journal_id, shards: as the journal's meta record says. application: knows all event classes of the journal.
-    projections: each has its own checkpoints, transactions and failures. check_rows: refuse a row written from two
-    routing keys (for tests; remembers every row).
+    projections: each has its own checkpoints, transactions and failures; the build that its code keeps is begun where
+    there is none. check_rows: refuse a row written from two routing keys (for tests; remembers every row). keeps: False
+    for one that only rebuilds, while others keep what serves. now_s: a clock that does not go back, in seconds.
 
     Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
     cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that
@@ -53,6 +66,8 @@ class Projector:
         limits: Limits | None = None,
         *,
         check_rows: bool = False,
+        keeps: bool = True,
+        now_s: Callable[[], float] = monotonic,
     ) -> None:
         self._journal = journal
         self._source = Source(journal_id, shards)
@@ -60,19 +75,19 @@ class Projector:
         self._store = store
         self._limits = limits or Limits()
         self._feeds = [Feed(journal, shard) for shard in range(shards)]
+        self._builder_feeds = [Feed(journal, shard) for shard in range(shards)]
         self._readers: dict[tuple[str, ...], FrameReader] = {}
+        self._watch = BuildWatch(journal, self._source, store, now_s)
+        self._checks_rows = check_rows
         _refuse_shared_tables(projections)
         self._workers: list[Worker] = []
+        self._builders: dict[str, Worker] = {}
         ends = self._known_ends = self._ends()
         for projection in projections:
-            owners = RowOwners(application, projection.name) if check_rows else None
-            worker = Worker(Listener(projection, application), store, self._source, self._limits, owners)
+            worker = self._make_worker(projection)
             self._workers.append(worker)
-            try:
-                store.prepare(projection)
-                self._load(worker, ends)
-            except ShardlogError as error:
-                worker.stopped = error
+            if keeps:
+                self._open(worker, ends)
 
     @property
     def stopped(self) -> Mapping[str, ShardlogError]:
@@ -90,7 +105,10 @@ class Projector:
         Raises the first projection's error once all of them are stopped.
         """
         ends = self._known_ends = self._ends()
+        self._watch.look(self._workers, self._builders, ends)
         read = sum(self._step_group(group, ends) for group in self._groups())
+        for worker in (*self._workers, *self._builders.values()):
+            self._conclude(worker, ends)
         if self._workers and all(worker.stopped is not None for worker in self._workers):
             raise cast("ShardlogError", self._workers[0].stopped)
         return read
@@ -110,11 +128,11 @@ class Projector:
 
     def lag(self) -> dict[str, dict[int, Lag]]:
         """By projection and shard, how far it has read and where the log ends."""
-        ends = self._ends()
-        return {
-            worker.name: {shard: Lag(next_offset(worker.checkpoints, shard), end) for shard, end in ends.items()}
-            for worker in self._workers
-        }
+        return self._lags(self._workers)
+
+    def rebuild_lag(self) -> dict[str, dict[int, Lag]]:
+        """By projection that is rebuilt, and shard, how far the new build has read and where the log ends."""
+        return self._lags(list(self._builders.values()))
 
     def figures(self) -> list[ProjectionFigures]:
         """What each projection shows of itself to metrics.
@@ -135,49 +153,79 @@ class Projector:
         ]
 
     def behind(self) -> int:
-        """How many records the slowest projection has still to read, over all shards, stopped ones included."""
-        return max((sum(lag.end - lag.next for lag in lags.values()) for lags in self.lag().values()), default=0)
+        """How many records the slowest projection has still to read, over all shards, stopped ones included.
 
-    def rebuild(self, name: str) -> None:
-        """Drop a projection's tables and checkpoints, and build them again from the beginning of the journal.
-
-        What is a dead letter stays one; anything else that fails stops it. A rebuild that is interrupted goes on with
-        the next `step`, of this or of another projector. Raises what stops it (HandlerFailed names the event),
-        TableMismatch for a table that is another projection's, and KeyError for a name that is not served.
+        A build that has read all, and that the views do not show yet, counts as one record behind.
         """
-        worker = self._worker(name)
-        ends = self._ends()
-        self._store.drop(worker.listener.projection, ends)
-        self._load(worker, ends)
-        worker.stopped = None
-        while worker.stopped is None and any(
-            next_offset(worker.checkpoints, shard) < end for shard, end in ends.items()
-        ):
-            self._step_group([worker], ends)
-        if worker.stopped is not None:
-            raise worker.stopped
+        unseen = any(worker.state == "building" for worker in self._workers)
+        lags = self.lag().values()
+        return max((sum(lag.end - lag.next for lag in shards.values()) for shards in lags), default=0) or int(unseen)
+
+    def begin_rebuild(self, name: str, *, goes_on: bool = False) -> None:
+        """Begin to build a projection's tables anew, beside those that serve: every `step` builds on.
+
+        When it has caught up, the views switch to it and the old build is retired. What is a dead letter stays one;
+        anything else that fails stops the new build, and the old one serves on: see `rebuilding`, and `resume`.
+        goes_on: with a build that was begun and not finished, where there is one; else that is dropped. Raises
+        TableMismatch for a table that is another projection's, HistoryMissing where the journal has no beginning any
+        more, and KeyError for a name that is not served.
+        """
+        builder = self._make_worker(self._worker(name).listener.projection)
+        self._watch.begin(builder, self._ends(), goes_on=goes_on)
+        self._builders[name] = builder
+
+    @property
+    def rebuilding(self) -> Mapping[str, ShardlogError | None]:
+        """Projections that are rebuilt, and what has stopped it, or keeps the views from switching."""
+        return {name: builder.stopped or builder.refused for name, builder in self._builders.items()}
+
+    def rebuild(self, name: str, *, goes_on: bool = False) -> None:
+        """Build a projection's tables anew, beside those that serve, until the views have switched.
+
+        Raises as `begin_rebuild`, what stops the new build (HandlerFailed names the event), BuildRefused where the
+        views cannot switch, and StoreUnavailable where the store stays away.
+        """
+        self.begin_rebuild(name, goes_on=goes_on)
+        builder = self._builders[name]
+        deadline_s = None
+        while self._builders.get(name) is builder:
+            ends = self._ends()
+            self._watch.look((), {name: builder}, ends)
+            read = self._step_group([builder], ends) if builder.is_working else 0
+            self._conclude(builder, ends)
+            if builder.stopped is not None:
+                raise builder.stopped
+            deadline_s = (deadline_s or monotonic() + self._limits.write_deadline_s) if builder.refused else None
+            if builder.refused is not None:
+                if not isinstance(builder.refused, StoreUnavailable) or monotonic() > cast("float", deadline_s):
+                    raise builder.refused
+            if not read and self._builders.get(name) is builder:
+                sleep(IDLE_SECONDS)
 
     def resume(self, name: str) -> None:
-        """Let a stopped projection go on from its stored checkpoint; nothing happens to one that has not stopped.
+        """Let a stopped projection, or its rebuild, go on from its stored checkpoint; else nothing happens.
 
         Raises what is still wrong with its tables or checkpoint, and then it stays stopped. Raises KeyError for a name
         that is not served.
         """
-        worker = self._worker(name)
-        if worker.stopped is None:
-            return
         ends = self._ends()
-        try:
-            self._store.prepare(worker.listener.projection)
-            self._load(worker, ends)
-        except ShardlogError as error:
-            worker.stopped = error
-            raise
-        worker.stopped = None
+        for worker in (self._worker(name), self._builders.get(name)):
+            if worker is not None and worker.stopped is not None:
+                try:
+                    self._watch.resume(worker, ends)
+                except ShardlogError as error:
+                    worker.stopped = error
+                    raise
 
     def dead_letters(self, name: str) -> DeadLetters:
-        """The dead letters of one projection, to list, retry and skip. Raises KeyError."""
-        return DeadLetters(self._application, self._worker(name).listener.projection, self._store)
+        """The dead letters of a projection's build, to list, retry and skip.
+
+        Raises KeyError, and what stopped a projection that has no build.
+        """
+        worker = self._worker(name)
+        if worker.build is None:
+            raise cast("ShardlogError", worker.stopped)
+        return DeadLetters(self._application, worker.build, self._store)
 
     def _worker(self, name: str) -> Worker:
         for worker in self._workers:
@@ -188,27 +236,51 @@ class Projector:
     def _ends(self) -> dict[int, int]:
         return {shard: self._journal.offsets(shard)[1] for shard in range(self._source.shards)}
 
-    def _load(self, worker: Worker, ends: Mapping[int, int]) -> None:
-        worker.load()
-        check(self._source, worker.name, worker.checkpoints, ends)
+    def _open(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        try:
+            self._watch.open(worker, ends)
+        except ShardlogError as error:
+            worker.stopped = error
+
+    def _lags(self, workers: Sequence[Worker]) -> dict[str, dict[int, Lag]]:
+        ends = self._ends()
+        return {
+            worker.name: {shard: Lag(next_offset(worker.checkpoints, shard), end) for shard, end in ends.items()}
+            for worker in workers
+        }
+
+    def _make_worker(self, projection: Projection) -> Worker:
+        owners = RowOwners(self._application, projection.name) if self._checks_rows else None
+        return Worker(Listener(projection, self._application), self._store, self._source, self._limits, owners)
+
+    def _conclude(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        """What follows a step: a build that has caught up is switched to, and what stopped one is noted."""
+        self._watch.note_stopped(worker)
+        if worker.is_working and self._watch.switch(worker, ends) and self._builders.get(worker.name) is worker:
+            del self._builders[worker.name]
+            place = self._workers.index(self._worker(worker.name))
+            worker.handled += self._workers[place].handled
+            worker.lettered += self._workers[place].lettered
+            self._workers[place] = worker
 
     def _groups(self) -> list[list[Worker]]:
-        """Projections at the same position read and decode together."""
-        groups: list[list[Worker]] = []
+        """Projections at the same position read and decode together; builds beside others read by themselves."""
+        kept: list[list[Worker]] = []
         for worker in self._workers:
-            if worker.stopped is None:
-                same = next((group for group in groups if group[0].checkpoints == worker.checkpoints), None)
+            if worker.is_working:
+                same = next((group for group in kept if group[0].checkpoints == worker.checkpoints), None)
                 if same is None:
-                    groups.append([worker])
+                    kept.append([worker])
                 else:
                     same.append(worker)
-        return groups
+        return kept + [[builder] for builder in self._builders.values() if builder.is_working]
 
     def _step_group(self, group: list[Worker], ends: Mapping[int, int]) -> int:
         checkpoints = group[0].checkpoints
         try:
             check(self._source, group[0].name, checkpoints, ends)
-            records = self._records(checkpoints, ends)
+            feeds = self._feeds if group[0] in self._workers else self._builder_feeds
+            records = self._records(feeds, checkpoints, ends)
             passed = pass_over(self._source, checkpoints, records)
         except JournalUnavailable:
             raise  # it may pass: the next step tries again
@@ -255,14 +327,16 @@ class Projector:
             self._readers[names] = FrameReader(self._application, projections, self._source.journal)
         return self._readers[names]
 
-    def _records(self, checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]) -> list[Record]:
+    def _records(
+        self, feeds: Sequence[Feed], checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]
+    ) -> list[Record]:
         """What follows the checkpoints, as much as one batch takes; what a shard leaves of its share, others get."""
         behind = [shard for shard, end in ends.items() if next_offset(checkpoints, shard) < end]
         frames_left, bytes_left = self._limits.batch_frames_max, self._limits.batch_bytes_max
         records: list[Record] = []
         for count, shard in enumerate(behind):
             shards_left = len(behind) - count
-            found = self._feeds[shard].read(
+            found = feeds[shard].read(
                 next_offset(checkpoints, shard),
                 ends[shard],
                 max(1, frames_left // shards_left),
@@ -280,7 +354,7 @@ def _refuse_shared_tables(projections: Sequence[Projection]) -> None:
         for row in projection.rows:
             name = table_name(row)
             other = owners.setdefault(name, projection)
-            if other is not projection and other.version == projection.version:
+            if other is not projection:
                 raise ConfigurationError(
                     f"projections {other.name!r} and {projection.name!r} both keep table {name!r}: give one of the "
                     "rows another name="

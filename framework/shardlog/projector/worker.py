@@ -17,6 +17,7 @@ from shardlog.errors import (
     StoreUnavailable,
 )
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import Build, BuildRecord, BuildState
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import Batch, ProjectionStore
 from shardlog.projector.core import Frame, Passed, Record, Source, moves, pass_over
@@ -60,17 +61,26 @@ _Fault: TypeAlias = _Outdated | ChangesRefused | RowsRefused | DomainError
 
 
 class Worker:
-    """One projection. It owns its checkpoints and knows its dead letters; `load` reads both from the store.
+    """One projection, in one build. It owns its checkpoints and knows its dead letters; `load` reads both.
 
-    stopped: why it works no more; None while it does. handled: events and rejections that it has heard, in all.
-    lettered: dead letters that it has written, in all.
+    build: None until it has one. state, is_paused, attempt: as its record was when it was last looked at.
+    stopped: why it works no more; None while it does. noted: the `stopped` that stands in the record. refused: why a
+    build that has caught up is not switched to; it is tried again from `switch_at_s` on. handled: events and rejections
+    that it has heard, in all. lettered: dead letters that it has written, in all.
     """
 
     def __init__(
         self, listener: Listener, store: ProjectionStore, source: Source, limits: Limits, owners: RowOwners | None
     ) -> None:
         self.listener = listener
+        self.build: Build | None = None
+        self.state: BuildState = "building"
+        self.is_paused = False
+        self.attempt = 0
         self.stopped: ShardlogError | None = None
+        self.noted: ShardlogError | None = None
+        self.refused: ShardlogError | None = None
+        self.switch_at_s = 0.0
         self.handled = 0
         self.lettered = 0
         self.checkpoints: Mapping[int, Checkpoint] = {}
@@ -85,9 +95,22 @@ class Worker:
         """The projection's name."""
         return self.listener.projection.name
 
+    @property
+    def is_working(self) -> bool:
+        """Whether it writes batches now."""
+        return self.build is not None and self.stopped is None and not self.is_paused
+
+    def enter(self, record: BuildRecord) -> None:
+        """Keep this build from now on; `load` finds where it stands."""
+        self.build = Build(self.listener.projection, record.key.number)
+        self.state, self.is_paused, self.attempt = record.state, record.is_paused, record.attempt
+        self.refused, self.switch_at_s = None, 0.0
+        self.checkpoints = {}
+        self._parking = Parking.none()
+
     def load(self) -> None:
         """Read checkpoints and dead letters from the store."""
-        stored = self._store.stored(self.listener.projection)
+        stored = self._store.stored(self._kept.key)
         self.checkpoints = stored.checkpoints
         self._parking = Parking(stored, stored.checkpoints)
 
@@ -129,9 +152,7 @@ class Worker:
 
         Raises RowsRefused or DomainError where the rows of some event do not fit, and then nothing has been written.
         """
-        batch = Batch(
-            self.listener.projection, moves(self.checkpoints, checkpoints), draft.changes(), tuple(draft.letters)
-        )
+        batch = Batch(self._kept, moves(self.checkpoints, checkpoints), draft.changes(), tuple(draft.letters))
         if self._write(batch, checkpoints):
             self.checkpoints = checkpoints
             self.lettered += len(draft.letters)
@@ -150,6 +171,11 @@ class Worker:
             if draft.letters or self._parking.decided:
                 self.load()
         self.handled += draft.heard
+
+    @property
+    def _kept(self) -> Build:
+        assert self.build is not None
+        return self.build
 
     def _fields(self, position: Position) -> Fields:
         return {"journal": position.journal, "shard": position.shard, "projection": self.name}
@@ -217,7 +243,7 @@ class Worker:
         draft = self.draft(condemned)
         try:
             draft.hear(items)
-            batch = Batch(self.listener.projection, (), draft.changes(), tuple(draft.letters))
+            batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters))
             for attempt in self._attempts():
                 with attempt:
                     self._store.write(batch, keep=False)

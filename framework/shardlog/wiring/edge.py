@@ -8,6 +8,7 @@ from shardlog.executor.requests import Request, Waiting
 from shardlog.gateway.engine import Engine, ProjectionStatus, Tables
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
+from shardlog.projector.choosing import kept_stored, served_stored
 from shardlog.sharding import routing_key, shard_of
 from shardlog.wiring.embedded import Embedded
 
@@ -54,7 +55,7 @@ class EmbeddedTables(Tables):
         return [self._status(self._projections[name], ends, stopped.get(name)) for name in sorted(self._projections)]
 
     def _status(self, projection: Projection, ends: Mapping[int, int], stopped: Exception | None) -> ProjectionStatus:
-        stored = self._store.stored(projection)
+        stored = kept_stored(self._store, projection)
         read = {shard: checkpoint.next for shard, checkpoint in stored.checkpoints.items()}
         return ProjectionStatus(
             name=projection.name,
@@ -67,14 +68,14 @@ class EmbeddedTables(Tables):
 
     def positions(self, name: str) -> Mapping[int, int]:
         """By shard, the first offset that the projection has not read. Raises KeyError for an unknown name."""
-        checkpoints = self._store.stored(self._projections[name]).checkpoints
+        checkpoints = served_stored(self._store, self._projections[name]).checkpoints
         return {shard: checkpoint.next for shard, checkpoint in checkpoints.items()}
 
     def rows(self, name: str, table: str, limit: int) -> Sequence[Mapping[str, object]]:
         """The first rows of one of its tables. Raises KeyError for an unknown table."""
         projection = self._projections[name]
         rows = {table_name(row): row for row in projection.rows}
-        return self._rows.first(projection, rows[table], limit)
+        return self._rows.first(rows[table], limit)
 
     def close(self) -> None:
         """Free connections."""

@@ -9,14 +9,15 @@ from pathlib import Path
 import msgspec
 
 from shardlog.adapters.sql.relay_store import SqlRelayStore
-from shardlog.adapters.sql.tables import table_name
 from shardlog.adapters.sqlite.lock import holder
 from shardlog.errors import JournalError
 from shardlog.journal.reader import ClaimTaken, FrameTaken
 from shardlog.journal.records import ClaimBody, decode_claim
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
+from shardlog.model.rows import table_name
 from shardlog.ports.projections import ProjectionStore
+from shardlog.projector.choosing import kept_stored
 from shardlog.wiring.reading import OpenJournal
 from shardlog.wiring.snapshots_read import manifests
 from shardlog.wiring.stores import ProjectionDatabase
@@ -184,7 +185,7 @@ def _projections(
 
 
 def _projection(opened: OpenJournal, store: ProjectionStore, projection: Projection) -> ProjectionStatus:
-    stored = store.stored(projection)
+    stored = kept_stored(store, projection)
     lag = {
         shard: opened.journal.offsets(shard)[1] - (stored.checkpoints[shard].next if shard in stored.checkpoints else 0)
         for shard in range(opened.meta.shards)
@@ -192,7 +193,7 @@ def _projection(opened: OpenJournal, store: ProjectionStore, projection: Project
     return ProjectionStatus(
         name=projection.name,
         version=projection.version,
-        tables=tuple(table_name(projection, row) for row in projection.rows),
+        tables=tuple(table_name(row) for row in projection.rows),
         lag=lag,
         dead_letters=Counter(letter.state for letter in stored.letters),
     )

@@ -10,6 +10,7 @@ import pytest
 from shardlog import Key, Projection, Row
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import TableMismatch
+from shardlog.ports.builds import Build
 
 
 class Count(Row, name="counts"):
@@ -20,7 +21,7 @@ class Count(Row, name="counts"):
 def prepare(database: Path, projection: Projection) -> None:
     store = SqlProjectionStore(database)
     try:
-        store.prepare(projection)
+        store.builds.begin(Build(projection, 1), {})
     finally:
         store.close()
 
@@ -32,7 +33,7 @@ def test_a_projection_finds_its_own_table_again(tmp_path: Path) -> None:
 
 def test_a_renamed_projection_does_not_fill_the_old_ones_table_a_second_time(tmp_path: Path) -> None:
     prepare(tmp_path / "tables.sqlite", Projection("counting", rows=[Count]))
-    with pytest.raises(TableMismatch, match="'counting' version 1 has filled it"):
+    with pytest.raises(TableMismatch, match="'counting' shows already"):
         prepare(tmp_path / "tables.sqlite", Projection("reckoning", rows=[Count]))
 
 

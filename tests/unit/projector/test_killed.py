@@ -17,7 +17,7 @@ from tests.unit.projector.bank import Closed, Deposited, Noted, Opened
 from tests.unit.projector.log import LogWriter
 from tests.unit.projector.serve import POISON, SHARDS, projector
 
-TABLES = ("balances", "totals", "shardlog_checkpoints", "shardlog_dead_letters")
+TABLES = ("balances_v1", "totals_v1", "shardlog_checkpoints", "shardlog_dead_letters")
 FRAMES = 150
 KILLS_MAX = 300
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -115,7 +115,7 @@ def test_a_projection_that_stopped_goes_on_when_it_is_rebuilt(
     thread = serve()
     log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
     thread.wait_until_caught_up(SECONDS)
-    change_by_hand(tmp_path, "DROP TABLE balances")
+    change_by_hand(tmp_path, "DROP TABLE balances_v1")
     log.happened(("a:1", Deposited(amount=13)))
     with pytest.raises(TableMismatch):
         thread.wait_until_caught_up(SECONDS)
@@ -135,13 +135,13 @@ def test_what_is_not_repaired_yet_is_said_by_resume_and_nothing_moves(
     thread = serve()
     log.happened(("a:1", Opened(owner="ann")))
     thread.wait_until_caught_up(SECONDS)
-    change_by_hand(tmp_path, "ALTER TABLE balances RENAME COLUMN balance TO sum")
+    change_by_hand(tmp_path, "ALTER TABLE balances_v1 RENAME COLUMN balance TO sum")
     log.happened(("a:1", Deposited(amount=1)))
     with pytest.raises(TableMismatch):
         thread.wait_until_caught_up(SECONDS)
     with pytest.raises(TableMismatch, match="column 'balance' is missing"):
         thread.resume("balances")
-    change_by_hand(tmp_path, "ALTER TABLE balances RENAME COLUMN sum TO balance")
+    change_by_hand(tmp_path, "ALTER TABLE balances_v1 RENAME COLUMN sum TO balance")
     thread.resume("balances")
     thread.wait_until_caught_up(SECONDS)
     assert balances(tmp_path) == [("a:1", "ann", 1, 1)]

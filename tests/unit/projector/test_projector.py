@@ -10,7 +10,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shardlog import Aggregate, Application, Changes, Domain, Event, Projection, Recorded, increment, put, update
+from shardlog import (
+    Aggregate,
+    Application,
+    Changes,
+    Domain,
+    Event,
+    Key,
+    Projection,
+    Recorded,
+    Row,
+    increment,
+    put,
+    update,
+)
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import CheckpointMoved, ConfigurationError, Diverged, RowShared, TableMismatch, UnknownFormat
@@ -185,20 +198,29 @@ def test_projections_at_one_position_are_served_together_and_a_late_one_catches_
 ) -> None:
     some_history(log)
     _, balances = bank()
-    other = Projection("others", rows=[Balance], version=2)
+    other = Projection("others", rows=[Opening])
     other.on(put_opened)
     make(balances).drain()
     both = make(balances, other, limits=Limits(batch_frames_max=7))
     both.drain()
-    assert len(rows(database, "balances_v2")) == 20
+    assert len(rows(database, "openings")) == 20
     log.happened(("z:1", Opened(owner="zoe")))
     assert both.step() == 1
-    assert len(rows(database, "balances_v2")) == 21
+    assert len(rows(database, "openings")) == 21
     assert len(rows(database, "balances")) == 17
 
 
+class Opening(Row, name="openings"):
+    account: Key[str]
+    owner: str
+
+
+class Last(Row, name="lasts"):
+    kind: Key[str]
+
+
 def put_opened(event: Opened, recorded: Recorded) -> Changes:
-    return put(Balance(account=recorded.id, owner=event.owner))
+    return put(Opening(account=recorded.id, owner=event.owner))
 
 
 def test_several_shards_increment_one_row(log: LogWriter, make: Make, database: Path) -> None:
@@ -353,7 +375,7 @@ def test_an_event_that_is_not_as_its_class_says_stops_those_who_hear_it_and_nobo
     assert "newer code" in said
     assert "upcaster" in said
     assert rows(database, "balances") == [("a:1", "ann", 0, 0)]
-    assert [row[0] for row in rows(database, "balances_v2")] == ["a:1", "a:2"]
+    assert [row[0] for row in rows(database, "openings")] == ["a:1", "a:2"]
 
 
 @pytest.mark.parametrize("data", [b'{"owner":"\xff"}', b'{"owner":"","x":' + b"[" * 5000 + b"]" * 5000 + b"}"])
@@ -375,7 +397,7 @@ def test_a_stopped_projection_goes_on_when_the_code_knows_the_event(log: LogWrit
     with pytest.raises(UnknownFormat, match=r"'account/noted/1', for which this application has no class"):
         make(openings(), application=Application([Domain("bank", aggregates=[narrow])], [openings()])).drain()
     make(openings()).drain()
-    assert rows(database, "balances_v2") == [("a:1", "ann", 0, 0)]
+    assert rows(database, "openings") == [("a:1", "ann")]
 
 
 class Unknown(Event, name="unknown"):
@@ -385,7 +407,7 @@ class Unknown(Event, name="unknown"):
 
 
 def openings() -> Projection:
-    projection = Projection("openings", rows=[Balance], version=2)
+    projection = Projection("openings", rows=[Opening])
     projection.on(put_opened)
     return projection
 
@@ -396,11 +418,11 @@ def put_total(event: Deposited, recorded: Recorded) -> Changes:
 
 def test_one_projection_that_stops_does_not_hold_the_others(log: LogWriter, make: Make, database: Path) -> None:
     application, balances = bank()
-    mixed = Projection("mixed", rows=[Total], version=2)
+    mixed = Projection("mixed", rows=[Last])
 
     @mixed.on
     def last(event: Deposited, recorded: Recorded) -> Changes:
-        return put(Total(kind="x"))
+        return put(Last(kind="x"))
 
     projector = make(mixed, balances, application=application, check=True)
     log.happened(("a:1", Opened(owner="ann")), ("b:1", Opened(owner="bob")), ("a:1", Deposited(amount=5)))
@@ -423,8 +445,8 @@ def test_a_rebuild_gives_the_same_rows(log: LogWriter, make: Make, database: Pat
     projector.drain()
     before = rows(database, "balances"), rows(database, "totals")
     connection = sqlite3.connect(database, isolation_level=None)
-    connection.execute("UPDATE totals SET amount = 0")
-    connection.execute("ALTER TABLE balances ADD COLUMN added_by_hand TEXT")
+    connection.execute("UPDATE totals_v1 SET amount = 0")
+    connection.execute("ALTER TABLE balances_v1 ADD COLUMN added_by_hand TEXT")
     connection.close()
     projector.rebuild("balances")
     assert (rows(database, "balances"), rows(database, "totals")) == before
@@ -435,7 +457,7 @@ def test_a_rebuild_leaves_another_projections_table_alone(log: LogWriter, make: 
     log.happened(("a:1", Deposited(amount=5)))
     make(counters("first")).drain()
     thief = make(counters("second"))
-    with pytest.raises(TableMismatch, match="'first' version 1 has filled it"):
+    with pytest.raises(TableMismatch, match="'first' shows already"):
         thief.rebuild("second")
     with pytest.raises(TableMismatch):
         thief.resume("second")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import stamina
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import CheckpointMoved, Corrupt, JournalUnavailable, StoreUnavailable
-from shardlog.model.projection import Projection
+from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
@@ -40,11 +40,15 @@ class LossyStore(ProjectionStore):
         self.lost_after = 0
         self.before_write: list[object] = []
 
-    def prepare(self, projection: Projection) -> None:
-        self.store.prepare(projection)
+    @property
+    def builds(self) -> Builds:
+        return self.store.builds
 
-    def stored(self, projection: Projection) -> Stored:
-        return self.store.stored(projection)
+    def prepare(self, build: Build) -> None:
+        self.store.prepare(build)
+
+    def stored(self, key: BuildKey) -> Stored:
+        return self.store.stored(key)
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
         if self.lost_before:
@@ -59,11 +63,8 @@ class LossyStore(ProjectionStore):
             self.lost_after -= 1
             raise StoreUnavailable("lost after")
 
-    def dead_letters(self, projection: Projection) -> list[DeadLetter]:
-        return self.store.dead_letters(projection)
-
-    def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
-        self.store.drop(projection, rebuild_to)
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        return self.store.dead_letters(key)
 
     def close(self) -> None:
         self.store.close()

@@ -6,24 +6,23 @@ where the whole batch fits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import TypeAlias, TypeGuard
 
 import msgspec
 
-from shardlog.errors import CheckpointMoved, Diverged, RowsRefused, TableMismatch
+from shardlog.errors import BuildBehind, BuildRefused, CheckpointMoved, Diverged, RowsRefused, TableMismatch
 from shardlog.model.integers import why_beyond
 from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds
 from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.projections import Batch, Columns, DeadLetter, LetterPlace, ProjectionStore, Stored, TableChanges
 from shardlog.ports.rows import PYTHON_TYPES, Column, Number, TableShape, exact_sum, table_shape
 
 Values: TypeAlias = tuple[object, ...]
-Version: TypeAlias = tuple[str, int]
 
 
 class _Table:
@@ -91,26 +90,121 @@ class _Table:
 
 
 class _Contents:
-    """All that is kept of one version of a projection."""
+    """All that is kept of one build. tables: by the names of its views, the names of its tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: BuildRecord, rebuild_to: Mapping[int, int]) -> None:
+        self.record = record
+        self.rebuild_to = dict(rebuild_to)
+        self.tables: dict[str, str] = {}
         self.checkpoints: dict[tuple[str, int], Checkpoint] = {}
         self.letters: dict[Position, DeadLetter] = {}
-        self.rebuild_to: dict[int, int] = {}
 
 
 class MemoryDatabase:
-    """What several stores may share: tables by name, and the rest by projection and version."""
+    """What several stores may share: tables by name, what each view shows, and the rest by build."""
 
     def __init__(self) -> None:
         self.tables: dict[str, _Table] = {}
-        self.owners: dict[str, Version] = {}
-        self.contents: dict[Version, _Contents] = {}
+        self.views: dict[str, str] = {}
+        self.owners: dict[str, BuildKey] = {}
+        self.contents: dict[BuildKey, _Contents] = {}
 
     def rows(self, table: str) -> list[Values]:
-        """All rows of a table, in the order of its key; none of a table that is not there."""
-        held = self.tables.get(table)
+        """All rows of a table or view, in the order of its key; none of one that is not there."""
+        held = self.tables.get(self.views.get(table, table))
         return [] if held is None else [held.rows[key] for key in sorted(held.rows)]
+
+
+class MemoryBuilds(Builds):
+    """The builds of a MemoryDatabase. Times are not kept."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    def records(self, projection: str | None = None) -> Sequence[BuildRecord]:
+        held = (contents.record for contents in self._database.contents.values())
+        return sorted((x for x in held if projection in (None, x.key.projection)), key=lambda x: x.key)
+
+    def begin(self, build: Build, rebuild_to: Mapping[int, int]) -> BuildRecord:
+        database, key = self._database, build.key
+        if key in database.contents:
+            return database.contents[key].record
+        self._own(build)
+        serving = self._serving(key.projection)
+        record = BuildRecord(key=key, state="serving" if serving is None else "building")
+        contents = database.contents[key] = _Contents(record, rebuild_to)
+        for row in build.projection.rows:
+            name = contents.tables[table_shape(row).name] = _name(build, row)
+            database.tables[name] = _Table(name, table_shape(row))
+        if serving is None:
+            self._show(contents)
+        else:
+            contents.letters = dict(serving.letters)
+        return record
+
+    def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
+        contents = self._found(key)
+        serving = self._serving(key.projection)
+        if serving is contents:
+            return
+        read = {checkpoint.shard: checkpoint.next for checkpoint in contents.checkpoints.values()}
+        lacking = sum(max(0, end - read.get(shard, 0)) for shard, end in ends.items())
+        if behind_max is not None and lacking > behind_max:
+            raise BuildBehind(f"build {key.label} lacks {lacking} records, and {behind_max} is the most: let it catch up")
+        if serving is not None:
+            self._change(serving.record.key, state="retired")
+        self._change(key, state="serving", stopped="")
+        self._show(contents)
+
+    def drop(self, key: BuildKey) -> None:
+        contents = self._found(key)
+        if contents.record.state == "serving":
+            raise BuildRefused(f"build {key.label} serves, and is not dropped: switch to another one first")
+        for name in contents.tables.values():
+            del self._database.tables[name], self._database.owners[name]
+        del self._database.contents[key]
+
+    def pause(self, key: BuildKey, *, is_paused: bool) -> None:
+        self._change(key, is_paused=is_paused)
+
+    def resume(self, key: BuildKey) -> None:
+        self._change(key, attempt=self._found(key).record.attempt + 1, stopped="")
+
+    def note_stopped(self, key: BuildKey, why: str) -> None:
+        self._change(key, stopped=why)
+
+    def _found(self, key: BuildKey) -> _Contents:
+        if key not in self._database.contents:
+            raise BuildRefused(f"there is no build {key.label}")
+        return self._database.contents[key]
+
+    def _change(self, key: BuildKey, **values: object) -> None:
+        contents = self._found(key)
+        contents.record = msgspec.structs.replace(contents.record, **values)
+
+    def _serving(self, projection: str) -> _Contents | None:
+        held = (x for x in self._database.contents.values() if x.record.key.projection == projection)
+        return next((contents for contents in held if contents.record.state == "serving"), None)
+
+    def _show(self, contents: _Contents) -> None:
+        views, owners, projection = self._database.views, self._database.owners, contents.record.key.projection
+        for name in [name for name in views if owners[name].projection == projection]:
+            del views[name]
+        views.update(contents.tables)
+
+    def _own(self, build: Build) -> None:
+        """Raises TableMismatch for a table that is another's; then none is owned anew."""
+        owners = self._database.owners
+        wanted = {_name(build, row): build.key for row in build.projection.rows}
+        wanted |= {table_shape(row).name: BuildKey(build.name, 0, 0) for row in build.projection.rows}
+        for name, mine in wanted.items():
+            owner = owners.get(name, mine)
+            if owner != mine:
+                raise TableMismatch(
+                    f"projection {build.name!r} keeps table {name!r}, which projection {owner.projection!r} keeps "
+                    "already: give the row another name="
+                )
+        owners.update(wanted)
 
 
 class MemoryProjectionStore(ProjectionStore):
@@ -119,77 +213,62 @@ class MemoryProjectionStore(ProjectionStore):
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    def prepare(self, projection: Projection) -> None:
-        self._own_tables(projection)
-        for row in projection.rows:
-            table = self._database.tables.setdefault(_name(projection, row), _table(projection, row))
-            _check_shape(table, table_shape(row))
+    @property
+    def builds(self) -> Builds:
+        return MemoryBuilds(self._database)
 
-    def stored(self, projection: Projection) -> Stored:
-        contents = self._contents(projection)
+    def prepare(self, build: Build) -> None:
+        for row in build.projection.rows:
+            name = _name(build, row)
+            if name not in self._database.tables:
+                raise TableMismatch(f"table {name!r} is missing")
+            _check_shape(self._database.tables[name], table_shape(row))
+
+    def stored(self, key: BuildKey) -> Stored:
+        contents = self._database.contents.get(key)
+        if contents is None:
+            return Stored({}, [], {})
         checkpoints = {checkpoint.shard: checkpoint for checkpoint in contents.checkpoints.values()}
         journals = {checkpoint.journal for checkpoint in contents.checkpoints.values()}
         if len(journals) > 1:
-            why = f"projection {projection.name!r} has checkpoints of {len(journals)} journals: rebuild it"
+            why = f"projection {key.projection!r} has checkpoints of {len(journals)} journals: rebuild it"
             first = next(iter(contents.checkpoints.values()))
             raise Diverged(first.shard, first.next, why)
-        places = [LetterPlace(x.position, x.category, x.id, x.state) for x in self.dead_letters(projection)]
+        places = [LetterPlace(x.position, x.category, x.id, x.state) for x in self.dead_letters(key)]
         return Stored(checkpoints, places, dict(contents.rebuild_to))
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
-        database, projection = self._database, batch.projection
-        contents = copy(self._contents(projection))
+        database, build = self._database, batch.build
+        if build.key not in database.contents:
+            raise CheckpointMoved(f"build {build.key.label} is dropped. Nothing was written here.")
+        contents = copy(database.contents[build.key])
         contents.checkpoints, contents.letters = dict(contents.checkpoints), dict(contents.letters)
-        tables = {_name(projection, changes.row): changes for changes in batch.tables}
+        tables = {_name(build, changes.row): changes for changes in batch.tables}
         written = {name: database.tables[name].copied() for name in tables}
         for move in batch.moves:
-            _move(projection, contents, move)
+            _move(build, contents, move)
         for name, changes in tables.items():
             written[name].write(changes)
         _settle_letters(contents, batch)
+        if batch.passed_over:
+            told = contents.record.passed_over + batch.passed_over
+            contents.record = msgspec.structs.replace(contents.record, passed_over=told)
         if keep:
-            database.contents[projection.name, projection.version] = contents
+            database.contents[build.key] = contents
             database.tables |= written
 
-    def dead_letters(self, projection: Projection) -> list[DeadLetter]:
-        letters = self._contents(projection).letters.values()
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        contents = self._database.contents.get(key)
+        letters: Collection[DeadLetter] = () if contents is None else contents.letters.values()
         return sorted(letters, key=lambda x: (x.category, x.id, *_order(x.position)))
-
-    def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
-        self._own_tables(projection)
-        contents = self._contents(projection)
-        for row in projection.rows:
-            self._database.tables[_name(projection, row)] = _table(projection, row)
-        contents.checkpoints.clear()
-        contents.rebuild_to = dict(rebuild_to)
 
     def close(self) -> None:
         """Nothing to free: what was written stays in the database."""
 
-    def _own_tables(self, projection: Projection) -> None:
-        """Raises TableMismatch for a table that is another projection's; then none is owned anew."""
-        mine, owners = (projection.name, projection.version), self._database.owners
-        names = [_name(projection, row) for row in projection.rows]
-        for name in names:
-            if owners.get(name, mine) != mine:
-                other, version = owners[name]
-                raise TableMismatch(
-                    f"projection {projection.name!r} keeps table {name!r}, and projection {other!r} version {version} "
-                    "has filled it: give the row another name="
-                )
-        owners.update(dict.fromkeys(names, mine))
 
-    def _contents(self, projection: Projection) -> _Contents:
-        return self._database.contents.setdefault((projection.name, projection.version), _Contents())
-
-
-def _name(projection: Projection, row: type[Row]) -> str:
-    name = table_shape(row).name
-    return name if projection.version == 1 else f"{name}_v{projection.version}"
-
-
-def _table(projection: Projection, row: type[Row]) -> _Table:
-    return _Table(_name(projection, row), table_shape(row))
+def _name(build: Build, row: type[Row]) -> str:
+    name = f"{table_shape(row).name}_v{build.projection.version}"
+    return name if build.number == 1 else f"{name}_b{build.number}"
 
 
 def _check_shape(table: _Table, shape: TableShape) -> None:
@@ -220,12 +299,12 @@ def _is_json(value: object) -> bool:
     return True
 
 
-def _move(projection: Projection, contents: _Contents, move: Move) -> None:
+def _move(build: Build, contents: _Contents, move: Move) -> None:
     """PROTOCOL C1: from exactly the old checkpoint to the new one, or CheckpointMoved."""
     held = contents.checkpoints.get((move.new.journal, move.new.shard))
     if _where(held) != _where(move.old):
         raise CheckpointMoved(
-            f"projection {projection.name!r}, shard {move.new.shard}: the checkpoint is no longer {_where(move.old)} "
+            f"projection {build.name!r}, shard {move.new.shard}: the checkpoint is no longer {_where(move.old)} "
             f"but {_where(held)}: another worker has moved it. Nothing was written here."
         )
     contents.checkpoints[move.new.journal, move.new.shard] = move.new

@@ -18,26 +18,34 @@ from sqlalchemy.engine import make_url
 from shardlog.adapters.postgresql.connecting import make_schema, open_engine
 from shardlog.adapters.postgresql.faults import psycopg_mapped
 from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
-from shardlog.adapters.sql import letters
-from shardlog.adapters.sql.store import SqlProjectionStore, moved
-from shardlog.adapters.sql.tables import CHECKPOINTS, row_table
+from shardlog.adapters.postgresql.views import PostgresqlViews
+from shardlog.adapters.sql.builds import SqlBuilds
+from shardlog.adapters.sql.store import SqlProjectionStore, moved, write_rest
+from shardlog.adapters.sql.tables import BUILDS, CHECKPOINTS, row_table
 from shardlog.errors import ConfigurationError
 from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
+from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.projections import Batch
 from shardlog.ports.rows import table_shape
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext(current_schema()), 1936220015)")
 _SET = SQL(", ").join(SQL("{} = %s").format(Identifier(name)) for name in Checkpoint._fields)
-_NAMES = SQL(", ").join(map(Identifier, ("projection", "version", *Checkpoint._fields)))
-_FIRST = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
-    Identifier(CHECKPOINTS.name), _NAMES, SQL(", ").join([SQL("%s")] * (2 + len(Checkpoint._fields)))
+_NAMES = SQL(", ").join(map(Identifier, ("projection", "version", "build", *Checkpoint._fields)))
+_FIRST = SQL(
+    "INSERT INTO {} ({}) SELECT {} FROM {} WHERE projection = %s AND version = %s AND build = %s ON CONFLICT DO NOTHING"
+).format(
+    Identifier(CHECKPOINTS.name),
+    _NAMES,
+    SQL(", ").join([SQL("%s")] * (3 + len(Checkpoint._fields))),
+    Identifier(BUILDS.name),
 )
 _MOVE = SQL(
-    "UPDATE {} SET {} WHERE projection = %s AND version = %s AND journal = %s AND shard = %s"
+    "UPDATE {} SET {} WHERE projection = %s AND version = %s AND build = %s AND journal = %s AND shard = %s"
     " AND next = %s AND head = %s"
 ).format(Identifier(CHECKPOINTS.name), _SET)
+LOCK_WAIT_MS = 1_000
+"""How long builds wait for others' locks. Whoever reads a view waits behind them, so they give way and try again."""
 
 
 class PostgresqlProjectionStore(SqlProjectionStore):
@@ -52,7 +60,7 @@ class PostgresqlProjectionStore(SqlProjectionStore):
         target = make_url(url)
         if target.get_backend_name() != "postgresql":
             raise ConfigurationError(f"projections in PostgreSQL need a postgresql:// URL, and this is {target!r}")
-        self._tables: dict[tuple[str, int, type[Row]], TableStatements] = {}
+        self._tables: dict[tuple[BuildKey, type[Row]], TableStatements] = {}
         with psycopg_mapped(f"opening {target!r}"):
             make_schema(target, schema)
         super().__init__(open_engine(target, schema))
@@ -70,34 +78,43 @@ class PostgresqlProjectionStore(SqlProjectionStore):
             with connection.begin():
                 yield connection
 
+    @property
+    def builds(self) -> Builds:
+        """The builds in this schema."""
+        return SqlBuilds(self._patient, self._moment, PostgresqlViews())
+
+    @contextmanager
+    def _patient(self) -> Iterator[Connection]:
+        with self._transaction() as connection:
+            connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}"))
+            yield connection
+
     def _write(self, connection: Connection, batch: Batch) -> None:
-        projection = batch.projection
-        with psycopg_mapped(f"writing projection {projection.name!r}"):
+        key = batch.build.key
+        with psycopg_mapped(f"writing build {key.label}"):
             driver = cast("Driver", connection.connection.driver_connection)
             with driver.pipeline():
-                moves = [(move, _move(driver, projection, move)) for move in batch.moves]
+                moves = [(move, _move(driver, key, move)) for move in batch.moves]
             for move, cursor in moves:  # known before rows are sent: what is refused costs nothing
                 if cursor.rowcount != 1:
-                    raise moved(projection, move)
+                    raise moved(key, move)
             for changes in batch.tables:
-                statements = self._unnested(projection, changes.row)
-                with psycopg_mapped(f"writing table {statements.table.name!r} of projection {projection.name!r}"):
+                statements = self._unnested(batch.build, changes.row)
+                with psycopg_mapped(f"writing table {statements.table.name!r} of projection {key.projection!r}"):
                     with driver.pipeline():
                         counted = statements.write(driver, changes)
                     check(statements.table.name, counted)
-        if batch.letters or batch.handled or batch.skipped:
-            letters.write(connection, batch)
+        write_rest(connection, batch)
 
-    def _unnested(self, projection: Projection, row: type[Row]) -> TableStatements:
-        key = (projection.name, projection.version, row)
-        if key not in self._tables:
-            self._tables[key] = TableStatements(row_table(projection, row), table_shape(row))
-        return self._tables[key]
+    def _unnested(self, build: Build, row: type[Row]) -> TableStatements:
+        place = (build.key, row)
+        if place not in self._tables:
+            self._tables[place] = TableStatements(row_table(build, row), table_shape(row))
+        return self._tables[place]
 
 
-def _move(driver: Driver, projection: Projection, move: Move) -> psycopg.Cursor[Any]:
-    name, version = projection.name, projection.version
+def _move(driver: Driver, key: BuildKey, move: Move) -> psycopg.Cursor[Any]:
     if move.old is None:
-        return driver.execute(_FIRST, (name, version, *move.new))
+        return driver.execute(_FIRST, (*key, *move.new, *key))
     old = move.old
-    return driver.execute(_MOVE, (*move.new, name, version, old.journal, old.shard, old.next, old.head))
+    return driver.execute(_MOVE, (*move.new, *key, old.journal, old.shard, old.next, old.head))

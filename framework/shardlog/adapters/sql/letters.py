@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select, update
 
-from shardlog.adapters.sql.tables import DEAD_LETTERS, of_projection
+from shardlog.adapters.sql.tables import DEAD_LETTERS, of_build
 from shardlog.errors import CheckpointMoved
-from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import BuildKey
 from shardlog.ports.projections import Batch, DeadLetter, LetterPlace
 
 _HELD = DEAD_LETTERS.c
@@ -15,38 +15,36 @@ _PLACE = (_HELD.journal, _HELD.shard, _HELD.log_offset, _HELD.log_index)
 _ORDER = (_HELD.category, _HELD.id, *_PLACE)
 
 
-def places(connection: Connection, projection: Projection) -> list[LetterPlace]:
-    """Where the projection's dead letters stand, by stream in order of positions."""
+def places(connection: Connection, key: BuildKey) -> list[LetterPlace]:
+    """Where a build's dead letters stand, by stream in order of positions."""
     wanted = select(*_PLACE, _HELD.category, _HELD.id, _HELD.state)
-    rows = connection.execute(wanted.where(of_projection(DEAD_LETTERS, projection)).order_by(*_ORDER)).mappings()
+    rows = connection.execute(wanted.where(of_build(DEAD_LETTERS, key)).order_by(*_ORDER)).mappings()
     return [LetterPlace(_position(row), row["category"], row["id"], row["state"]) for row in rows]
 
 
-def contents(connection: Connection, projection: Projection) -> list[DeadLetter]:
-    """The projection's dead letters, by stream in order of positions."""
-    wanted = select(DEAD_LETTERS).where(of_projection(DEAD_LETTERS, projection)).order_by(*_ORDER)
+def contents(connection: Connection, key: BuildKey) -> list[DeadLetter]:
+    """A build's dead letters, by stream in order of positions."""
+    wanted = select(DEAD_LETTERS).where(of_build(DEAD_LETTERS, key)).order_by(*_ORDER)
     return [_letter(row) for row in connection.execute(wanted).mappings()]
 
 
 def write(connection: Connection, batch: Batch) -> None:
     """Add, forget and skip. Raises CheckpointMoved where another worker has settled what this batch builds on."""
-    projection = batch.projection
+    key = batch.build.key
     for position in batch.handled:
-        _expect_one(
-            projection, position, connection.execute(delete(DEAD_LETTERS).where(_at(projection, position))).rowcount
-        )
+        _expect_one(key, position, connection.execute(delete(DEAD_LETTERS).where(_at(key, position))).rowcount)
     for position in batch.skipped:
-        skip = update(DEAD_LETTERS).where(_at(projection, position)).values(state="skipped")
-        _expect_one(projection, position, connection.execute(skip).rowcount)
+        skip = update(DEAD_LETTERS).where(_at(key, position)).values(state="skipped")
+        _expect_one(key, position, connection.execute(skip).rowcount)
     for letter in batch.letters:
         if letter.state == "parked":
-            _expect_open(connection, projection, letter)
-        connection.execute(insert(DEAD_LETTERS), _values(projection, letter))
+            _expect_open(connection, key, letter)
+        connection.execute(insert(DEAD_LETTERS), _values(key, letter))
 
 
-def _at(projection: Projection, position: Position) -> ColumnElement[bool]:
+def _at(key: BuildKey, position: Position) -> ColumnElement[bool]:
     return and_(
-        of_projection(DEAD_LETTERS, projection),
+        of_build(DEAD_LETTERS, key),
         _HELD.journal == position.journal,
         _HELD.shard == position.shard,
         _HELD.log_offset == position.offset,
@@ -55,33 +53,34 @@ def _at(projection: Projection, position: Position) -> ColumnElement[bool]:
     )
 
 
-def _expect_one(projection: Projection, position: Position, count: int) -> None:
+def _expect_one(key: BuildKey, position: Position, count: int) -> None:
     if count != 1:
         raise CheckpointMoved(
-            f"projection {projection.name!r}: there is no dead letter at {position.token} any more: another worker has "
+            f"projection {key.projection!r}: there is no dead letter at {position.token} any more: another worker has "
             "settled it. Nothing was written here; list the dead letters again."
         )
 
 
-def _expect_open(connection: Connection, projection: Projection, letter: DeadLetter) -> None:
+def _expect_open(connection: Connection, key: BuildKey, letter: DeadLetter) -> None:
     """Lock what the letter is parked behind. Another worker may have settled all of it since this one looked."""
     ahead = select(_HELD.log_offset).where(
-        of_projection(DEAD_LETTERS, projection),
+        of_build(DEAD_LETTERS, key),
         _HELD.category == letter.category,
         _HELD.id == letter.id,
         _HELD.state != "skipped",
     )
     if connection.execute(ahead.limit(1).with_for_update()).first() is None:
         raise CheckpointMoved(
-            f"projection {projection.name!r}: {letter.category}/{letter.id} has no dead letters any more: another "
+            f"projection {key.projection!r}: {letter.category}/{letter.id} has no dead letters any more: another "
             "worker has settled them. Nothing was written here; the batch is planned anew."
         )
 
 
-def _values(projection: Projection, letter: DeadLetter) -> dict[str, object]:
+def _values(key: BuildKey, letter: DeadLetter) -> dict[str, object]:
     return {
-        "projection": projection.name,
-        "version": projection.version,
+        "projection": key.projection,
+        "version": key.version,
+        "build": key.number,
         "journal": letter.position.journal,
         "shard": letter.position.shard,
         "log_offset": letter.position.offset,

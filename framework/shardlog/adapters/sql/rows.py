@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, TableClause, column, inspect, select, table
 from sqlalchemy.engine import URL
 
 from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.faults import mapped
-from shardlog.adapters.sql.tables import row_table
+from shardlog.adapters.sql.tables import SQL_TYPES
 from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
-from shardlog.ports.rows import Kind, table_shape
+from shardlog.ports.rows import Kind, TableShape, table_shape
 
 _FROM_SQLITE: Mapping[Kind, Callable[[Any], object]] = {
     "boolean": bool,
@@ -30,14 +29,20 @@ class RowReader:
     def __init__(self, database: str | Path | URL | Engine, *, lock_wait_ms: int = 5_000) -> None:
         self._engine = database if isinstance(database, Engine) else open_engine(database, lock_wait_ms)
 
-    def first(self, projection: Projection, row: type[Row], limit: int) -> list[dict[str, object]]:
-        """The first rows in the order of the table's key. Raises StoreUnavailable and StoreFailed."""
-        table, shape = row_table(projection, row), table_shape(row)
+    def first(self, row: type[Row], limit: int) -> list[dict[str, object]]:
+        """The first rows that the view shows, in the order of the key, in the columns of the build that serves.
+
+        None where there is no view yet. Raises StoreUnavailable and StoreFailed.
+        """
+        shape = table_shape(row)
         is_sqlite = self._engine.dialect.name == "sqlite"
         shown = {c.name: _FROM_SQLITE[c.kind] for c in shape.columns if is_sqlite and c.kind in _FROM_SQLITE}
-        wanted = select(table).order_by(*table.primary_key.columns).limit(limit)
-        with mapped(f"reading table {table.name!r}"), self._engine.begin() as connection:
-            found = connection.execute(wanted).mappings().all()
+        with mapped(f"reading table {shape.name!r}"), self._engine.begin() as connection:
+            view = _view(connection, shape)
+            if view is None:
+                return []
+            keys = [view.c[name] for name in shape.keys if name in view.c]
+            found = connection.execute(select(view).order_by(*keys).limit(limit)).mappings().all()
         return [
             {name: shown[name](value) if name in shown and value is not None else value for name, value in row.items()}
             for row in found
@@ -46,3 +51,13 @@ class RowReader:
     def close(self) -> None:
         """Free connections. Idempotent."""
         self._engine.dispose()
+
+
+def _view(connection: Connection, shape: TableShape) -> TableClause | None:
+    """The view with the columns that it has now, which may be those of another version than the code's."""
+    inspector = inspect(connection)
+    if not inspector.has_table(shape.name):
+        return None
+    known = {c.name: SQL_TYPES[c.kind] for c in shape.columns}
+    names = [found["name"] for found in inspector.get_columns(shape.name)]
+    return table(shape.name, *(column(name, known.get(name)) for name in names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import (
@@ -24,16 +25,19 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    inspect,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from shardlog.errors import ConfigurationError
+from shardlog.errors import ConfigurationError, TableMismatch
 from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
+from shardlog.ports.builds import Build, BuildKey
 from shardlog.ports.rows import Kind, table_shape
 
 INTERNAL_PREFIX = "shardlog_"
+NAME_BYTES_MAX = 63
+"""What the databases take as a name; PostgreSQL cuts a longer one off without a word."""
 
 _INTEGER: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -74,10 +78,27 @@ def _text(name: str) -> Column[str]:
     return Column(name, Text(), nullable=False)
 
 
+def _build_key() -> tuple[Column[object], ...]:
+    return _key("projection", Text()), _key("version", _INTEGER), _key("build", _INTEGER)
+
+
+BUILDS = _internal_table(
+    "builds",
+    *_build_key(),
+    _text("state"),
+    Column("paused", SQL_TYPES["boolean"], nullable=False),
+    _number("attempt"),
+    _text("begun_at"),
+    _text("switched_at"),
+    _text("stopped"),
+    _text("stopped_at"),
+    _text("passed_over"),
+    comment="Sets of tables of each projection: the views show the one that is serving, and the others stand beside it.",
+)
+
 CHECKPOINTS = _internal_table(
     "checkpoints",
-    _key("projection", Text()),
-    _key("version", _INTEGER),
+    *_build_key(),
     _key("journal", Text()),
     _key("shard", _INTEGER),
     _number("shards"),
@@ -86,13 +107,12 @@ CHECKPOINTS = _internal_table(
     _text("nonce"),
     _number("seq"),
     _text("head"),
-    comment="How far each projection has read each shard; moves in the transaction of its rows.",
+    comment="How far each build has read each shard; moves in the transaction of its rows.",
 )
 
 DEAD_LETTERS = _internal_table(
     "dead_letters",
-    _key("projection", Text()),
-    _key("version", _INTEGER),
+    *_build_key(),
     _key("journal", Text()),
     _key("shard", _INTEGER),
     _key("log_offset", _INTEGER),
@@ -106,17 +126,16 @@ DEAD_LETTERS = _internal_table(
     _text("traceback"),
     _text("recorded"),
     _text("data"),
-    Index("shardlog_dead_letters_stream", "projection", "version", "category", "id"),
+    Index("shardlog_dead_letters_stream", "projection", "version", "build", "category", "id"),
     comment="Events that a projection could not handle, and those of the same streams that wait behind them.",
 )
 
 REBUILDS = _internal_table(
     "rebuilds",
-    _key("projection", Text()),
-    _key("version", _INTEGER),
+    *_build_key(),
     _key("shard", _INTEGER),
     _number("rebuild_to"),
-    comment="The offset below which the last rebuild of a projection parks nothing new.",
+    comment="The offset below which a build makes no new dead letters.",
 )
 
 OWNERS = _internal_table(
@@ -124,37 +143,59 @@ OWNERS = _internal_table(
     _key("name", Text()),
     _text("projection"),
     _number("version"),
-    comment="Which projection fills which table, so that another one is refused.",
+    _number("build"),
+    _text("view_name"),
+    _text("described"),
+    comment="Which build fills which table, and the view that may show it; a view's own line has version 0 and build 0.",
 )
 
 
 def create_internal(connection: Connection) -> None:
-    """Make shardlog's own tables where they are missing."""
+    """Make shardlog's own tables where they are missing. Raises TableMismatch for those of an earlier release."""
     _internal.create_all(connection)
+    there = {column["name"] for column in inspect(connection).get_columns(CHECKPOINTS.name)}
+    if missing := [column.name for column in CHECKPOINTS.c if column.name not in there]:
+        raise TableMismatch(
+            f"table {CHECKPOINTS.name!r} lacks {', '.join(missing)}: an earlier shardlog made it. All that is kept here "
+            "is built from the journal: remove this database (the file, or the schema) and start again"
+        )
 
 
-def of_projection(table: Table, projection: Projection) -> ColumnElement[bool]:
-    """The rows of one version of a projection in one of shardlog's own tables."""
-    return and_(table.c.projection == projection.name, table.c.version == projection.version)
+def of_build(table: Table, key: BuildKey) -> ColumnElement[bool]:
+    """The rows of one build in one of shardlog's own tables."""
+    columns = table.c
+    return and_(columns.projection == key.projection, columns.version == key.version, columns.build == key.number)
 
 
-def table_name(projection: Projection, row: type[Row]) -> str:
-    """The name of the row's table: the row's own for version 1, and `NAME_vN` for version N beside it.
-
-    Raises ConfigurationError for a name that shardlog keeps for itself.
-    """
+def view_name(build: Build, row: type[Row]) -> str:
+    """The name that analysts use, which is the row's. Raises ConfigurationError for one that shardlog keeps for itself."""
     name = row.__wire_name__
     if name.startswith(INTERNAL_PREFIX):
         raise ConfigurationError(
-            f"row {row.__name__} of projection {projection.name!r} is named {name!r}: names that begin with "
+            f"row {row.__name__} of projection {build.name!r} is named {name!r}: names that begin with "
             f"{INTERNAL_PREFIX!r} are shardlog's own. Give it another name=."
         )
-    return name if projection.version == 1 else f"{name}_v{projection.version}"
+    return name
 
 
-def row_table(projection: Projection, row: type[Row]) -> Table:
-    """The row class as a table, its docstring as comment where the database has comments."""
-    shape, name = table_shape(row), table_name(projection, row)
+def table_name(build: Build, row: type[Row]) -> str:
+    """The name of the row's table: `NAME_vN` for version N, and `NAME_vN_bM` for its builds from the second on.
+
+    Raises ConfigurationError for a name that shardlog keeps for itself, or that is too long for the databases.
+    """
+    version, number = build.projection.version, build.number
+    name = f"{view_name(build, row)}_v{version}" + ("" if number == 1 else f"_b{number}")
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise ConfigurationError(
+            f"row {row.__name__} of projection {build.name!r} has table {name!r}, whose name is {len(name.encode())} "
+            f"bytes long, and {NAME_BYTES_MAX} is the most: give the row a shorter name="
+        )
+    return name
+
+
+def row_table(build: Build, row: type[Row]) -> Table:
+    """The row class as a table of this build, its docstring as comment where the database has comments."""
+    shape, name = table_shape(row), table_name(build, row)
     columns = [
         Column(
             column.name,
@@ -166,7 +207,15 @@ def row_table(projection: Projection, row: type[Row]) -> Table:
         )
         for column in shape.columns
     ]
-    indexes = [Index(f"{name}_{column.name}", column.name) for column in shape.columns if column.indexed]
+    indexes = [Index(_index_name(name, column.name), column.name) for column in shape.columns if column.indexed]
     return Table(
         name, MetaData(), *columns, *indexes, comment=shape.comment, sqlite_strict=True, sqlite_with_rowid=False
     )
+
+
+def _index_name(table: str, column: str) -> str:
+    """It shares a name space with tables: none is named so, since a name's `_vN` is followed by `_bM` or by nothing."""
+    name = f"{table}_by_{column}"
+    if len(name.encode()) <= NAME_BYTES_MAX:
+        return name
+    return f"{table[:44]}_by_{blake2b(name.encode(), digest_size=7).hexdigest()}"

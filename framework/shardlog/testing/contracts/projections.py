@@ -2,99 +2,17 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-
 import pytest
 
 from shardlog.errors import CheckpointMoved, Diverged, RowsRefused, TableMismatch
-from shardlog.model.messages import Row
-from shardlog.model.projection import Projection
-from shardlog.model.recorded import Position
-from shardlog.model.rows import Key
 from shardlog.ports.checkpoints import Checkpoint, Move
-from shardlog.ports.projections import Batch, Columns, DeadLetter, LetterState, ProjectionStore, TableChanges
-
-JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
-
-
-class Tally(Row, name="contract_tallies"):
-    """Counted things."""
-
-    kind: Key[str]
-    number: Key[int]
-    n: int = 0
-    label: str = "none"
-    note: str | None = None
+from shardlog.ports.projections import Batch, Columns, ProjectionStore
+from shardlog.testing.contracts.builds import BuildsContract
+from shardlog.testing.contracts.tallies import CHANGED, JOURNAL, NEWER, TALLIES, N, changes, checkpoint, letter
 
 
-class OtherTally(Row, name="contract_tallies"):
-    kind: Key[str]
-    number: Key[int]
-    n: int = 0
-    label: str = "none"
-    remark: str | None = None
-
-
-TALLIES = Projection("tallies", rows=[Tally])
-NEWER = Projection("tallies", rows=[Tally], version=2)
-CHANGED = Projection("tallies", rows=[OtherTally])
-N = Columns(("n",), ())
-
-
-def checkpoint(next: int, shard: int = 0, head: str = "", journal: str = JOURNAL) -> Checkpoint:
-    """A reader's state after some record."""
-    return Checkpoint(journal, shard, 4, next, 1, "ab" * 16, next, head or f"{next:064x}")
-
-
-def changes(
-    puts: Sequence[tuple[object, ...]] = (),
-    increments: Mapping[Columns, Sequence[tuple[object, ...]]] | None = None,
-    updates: Mapping[Columns, Sequence[tuple[object, ...]]] | None = None,
-    removes: Sequence[tuple[object, ...]] = (),
-) -> tuple[TableChanges, ...]:
-    """Changes of the tallies."""
-    return (TableChanges(Tally, puts, increments or {}, updates or {}, removes),)
-
-
-def letter(offset: int, state: LetterState, id: str = "acme:a") -> DeadLetter:
-    """A dead letter at an offset."""
-    return DeadLetter(
-        position=Position(JOURNAL, 0, offset, 2),
-        category="account",
-        id=id,
-        stream_version=offset,
-        event_type="account/deposited/1",
-        state=state,
-        error="ValueError: five",
-        traceback="Traceback: here",
-        recorded='{"category":"account"}',
-        data='{"amount":5}',
-    )
-
-
-class ProjectionStoreContract:
-    """The contract. `rows` reads a table back by other means than the store's."""
-
-    @abstractmethod
-    def open(self) -> ProjectionStore:
-        """A store on this test's database; called again, another one on the same database."""
-
-    @abstractmethod
-    def rows(self, table: str) -> list[tuple[object, ...]]:
-        """All rows of a table, in the order of its key."""
-
-    @pytest.fixture
-    def store(self) -> Iterator[ProjectionStore]:
-        """A prepared store."""
-        store = self.open()
-        store.prepare(TALLIES)
-        yield store
-        store.close()
-
-    def tallies(self) -> list[tuple[object, ...]]:
-        """The rows of version 1."""
-        return self.rows("contract_tallies")
+class ProjectionStoreContract(BuildsContract):
+    """The contract, that of its builds among it. `rows` reads a table back by other means than the store's."""
 
     # rows
 
@@ -154,7 +72,7 @@ class ProjectionStoreContract:
         with pytest.raises(RowsRefused, match="contract_tallies"):
             store.write(batch)
         assert self.tallies() == []
-        assert store.stored(TALLIES).checkpoints == {}
+        assert store.stored(TALLIES.key).checkpoints == {}
 
     def test_a_sum_beyond_64_bits_is_refused(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 2**63 - 1, "x", None)])))
@@ -168,7 +86,7 @@ class ProjectionStoreContract:
         )
         store.write(batch, keep=False)
         assert self.tallies() == []
-        assert store.stored(TALLIES) == ({}, [], {})
+        assert store.stored(TALLIES.key) == ({}, [], {})
         store.write(batch)
         assert len(self.tallies()) == 1
 
@@ -180,7 +98,7 @@ class ProjectionStoreContract:
         store.write(Batch(TALLIES, [Move(checkpoint(5), checkpoint(8))]))
         store.close()
         again = self.open()
-        assert again.stored(TALLIES).checkpoints == {0: checkpoint(8), 3: checkpoint(9, shard=3)}
+        assert again.stored(TALLIES.key).checkpoints == {0: checkpoint(8), 3: checkpoint(9, shard=3)}
         again.close()
 
     @pytest.mark.parametrize("old", [checkpoint(6), checkpoint(5, head="ef" * 32), checkpoint(5, shard=1), None])
@@ -192,68 +110,37 @@ class ProjectionStoreContract:
         with pytest.raises(CheckpointMoved, match="another worker has moved it"):
             store.write(Batch(TALLIES, [move], changes(puts=[("a", 1, 5, "x", None)])))
         assert self.tallies() == []
-        assert store.stored(TALLIES).checkpoints == {0: checkpoint(5)}
+        assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(5)}
 
     def test_checkpoints_of_two_journals_are_refused(self, store: ProjectionStore) -> None:
         other = "1" + JOURNAL[1:]
         store.write(Batch(TALLIES, [Move(None, checkpoint(5)), Move(None, checkpoint(5, journal=other))]))
         with pytest.raises(Diverged, match="rebuild"):
-            store.stored(TALLIES)
-
-    def test_versions_of_a_projection_stand_beside_each_other(self, store: ProjectionStore) -> None:
-        store.prepare(NEWER)
-        store.write(Batch(TALLIES, [Move(None, checkpoint(5))], changes(puts=[("a", 1, 5, "x", None)])))
-        store.write(Batch(NEWER, [Move(None, checkpoint(7))], changes(puts=[("b", 1, 5, "x", None)])))
-        assert self.tallies() == [("a", 1, 5, "x", None)]
-        assert self.rows("contract_tallies_v2") == [("b", 1, 5, "x", None)]
-        assert store.stored(NEWER).checkpoints == {0: checkpoint(7)}
+            store.stored(TALLIES.key)
 
     # tables
 
-    def test_preparing_again_changes_nothing(self, store: ProjectionStore) -> None:
-        store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
+    def test_a_table_that_is_as_the_row_class_says_is_taken(self, store: ProjectionStore) -> None:
         store.prepare(TALLIES)
-        assert len(self.tallies()) == 1
 
     def test_a_table_that_is_not_as_the_row_class_says_is_refused_by_table_and_column(
         self, store: ProjectionStore
     ) -> None:
-        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'remark' is missing; column 'note' is not in"):
+        with pytest.raises(TableMismatch, match=r"'contract_tallies_v1'.*'remark' is missing; column 'note' is not in"):
             store.prepare(CHANGED)
 
-    def test_dropping_empties_tables_and_checkpoints_and_keeps_dead_letters(self, store: ProjectionStore) -> None:
-        batch = Batch(
-            TALLIES, [Move(None, checkpoint(5))], changes(puts=[("a", 1, 5, "x", None)]), [letter(3, "failed")]
-        )
-        store.write(batch)
-        store.drop(TALLIES, {0: 5, 1: 7})
-        assert self.tallies() == []
-        stored = store.stored(TALLIES)
-        assert (stored.checkpoints, stored.rebuild_to) == ({}, {0: 5, 1: 7})
-        assert [place.position.offset for place in stored.letters] == [3]
-
-    def test_dropping_makes_a_changed_table_fit_again(self, store: ProjectionStore) -> None:
-        store.drop(CHANGED, {})
-        store.prepare(CHANGED)
-        assert self.tallies() == []
+    def test_a_table_that_is_missing_is_refused_rather_than_made_empty(self, store: ProjectionStore) -> None:
+        with pytest.raises(TableMismatch, match=r"'contract_tallies_v2' is missing"):
+            store.prepare(NEWER)
 
     # dead letters
-
-    def test_a_table_of_another_projection_is_neither_taken_nor_dropped(self, store: ProjectionStore) -> None:
-        store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
-        another = Projection("others", rows=[Tally])
-        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
-            store.prepare(another)
-        with pytest.raises(TableMismatch, match=r"'contract_tallies'.*'tallies'"):
-            store.drop(another, {})
-        assert self.rows("contract_tallies") == [("a", 1, 5, "x", None)]
 
     def test_dead_letters_are_read_back_whole_by_stream_in_order(self, store: ProjectionStore) -> None:
         written = [letter(11, "failed"), letter(20, "parked"), letter(100, "parked"), letter(4, "failed", id="acme:b")]
         store.write(Batch(TALLIES, letters=written))
-        assert store.dead_letters(TALLIES) == written
-        assert store.stored(TALLIES).letters == [(w.position, w.category, w.id, w.state) for w in written]
-        assert store.dead_letters(NEWER) == []
+        assert store.dead_letters(TALLIES.key) == written
+        assert store.stored(TALLIES.key).letters == [(w.position, w.category, w.id, w.state) for w in written]
+        assert store.dead_letters(NEWER.key) == []
 
     def test_nothing_is_parked_behind_dead_letters_that_another_worker_has_settled(
         self, store: ProjectionStore
@@ -262,7 +149,7 @@ class ProjectionStoreContract:
         store.write(Batch(TALLIES, handled=[letter(3, "failed").position]))
         with pytest.raises(CheckpointMoved, match="acme:a has no dead letters any more"):
             store.write(Batch(TALLIES, [Move(None, checkpoint(5))], letters=[letter(4, "parked")]))
-        assert store.stored(TALLIES) == ({}, [], {})
+        assert store.stored(TALLIES.key) == ({}, [], {})
 
     def test_a_dead_letter_is_handled_with_its_rows_and_only_once(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, letters=[letter(3, "failed")]))
@@ -275,12 +162,12 @@ class ProjectionStoreContract:
         with pytest.raises(CheckpointMoved, match="no dead letter at"):
             store.write(handled)
         assert self.tallies() == [("a", 1, 3, "none", None)]
-        assert store.dead_letters(TALLIES) == []
+        assert store.dead_letters(TALLIES.key) == []
 
     def test_a_skipped_dead_letter_stays_as_skipped(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, letters=[letter(3, "failed")]))
         store.write(Batch(TALLIES, skipped=[letter(3, "failed").position]))
-        assert [found.state for found in store.dead_letters(TALLIES)] == ["skipped"]
+        assert [found.state for found in store.dead_letters(TALLIES.key)] == ["skipped"]
         with pytest.raises(CheckpointMoved):
             store.write(Batch(TALLIES, skipped=[letter(3, "failed").position]))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from shardlog.adapters.memory.projections import MemoryDatabase, MemoryProjectionStore
-from shardlog.errors import CheckpointMoved, Corrupt, ShardlogError, StoreUnavailable
-from shardlog.model.projection import Projection
+from shardlog.errors import BuildRefused, CheckpointMoved, Corrupt, ShardlogError, StoreUnavailable
+from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
+from shardlog.projector.choosing import kept_stored
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from shardlog.testing.simulation.bank import balances, bank
@@ -19,7 +21,7 @@ from shardlog.testing.simulation.journal import ProcessJournal
 
 TABLES = ("balances", "totals")
 LIMITS = Limits(batch_frames_max=6, write_attempts_max=2)
-EXPECTED_STOPS = (CheckpointMoved, Corrupt, StoreUnavailable)
+EXPECTED_STOPS = (BuildRefused, CheckpointMoved, Corrupt, StoreUnavailable)
 """What a projection may stop with: another process was faster, or a fault of the simulation."""
 
 
@@ -31,12 +33,16 @@ class UnkindStore(ProjectionStore):
         self._crashes = crashes
         self._store = store
 
-    def prepare(self, projection: Projection) -> None:
-        self._store.prepare(projection)
+    @property
+    def builds(self) -> Builds:
+        return UnkindBuilds(self._store.builds, self._crashes, self._may_be_unavailable)
 
-    def stored(self, projection: Projection) -> Stored:
+    def prepare(self, build: Build) -> None:
+        self._store.prepare(build)
+
+    def stored(self, key: BuildKey) -> Stored:
         self._crashes.reach("before a read of checkpoints")
-        return self._store.stored(projection)
+        return self._store.stored(key)
 
     def write(self, batch: Batch, *, keep: bool = True) -> None:
         self._crashes.reach("before a projection's transaction")
@@ -45,12 +51,8 @@ class UnkindStore(ProjectionStore):
         self._crashes.reach("after a projection's transaction")
         self._may_be_unavailable("the answer was lost")
 
-    def dead_letters(self, projection: Projection) -> list[DeadLetter]:
-        return self._store.dead_letters(projection)
-
-    def drop(self, projection: Projection, rebuild_to: Mapping[int, int]) -> None:
-        self._crashes.reach("before a rebuild")
-        self._store.drop(projection, rebuild_to)
+    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+        return self._store.dead_letters(key)
 
     def close(self) -> None:
         self._store.close()
@@ -58,6 +60,48 @@ class UnkindStore(ProjectionStore):
     def _may_be_unavailable(self, why: str) -> None:
         if self._environment.happens(self._environment.faults.store_error):
             raise StoreUnavailable(why)
+
+
+class UnkindBuilds(Builds):
+    """The records of builds as one process has them: it may be killed around a change, and may not hear of it."""
+
+    def __init__(self, builds: Builds, crashes: CrashPoints, may_be_unavailable: Callable[[str], None]) -> None:
+        self._builds = builds
+        self._crashes = crashes
+        self._may_be_unavailable = may_be_unavailable
+
+    def records(self, projection: str | None = None) -> Sequence[BuildRecord]:
+        self._may_be_unavailable("the records of builds were not read")
+        return self._builds.records(projection)
+
+    def begin(self, build: Build, rebuild_to: Mapping[int, int]) -> BuildRecord:
+        with self._around("a build begins"):
+            return self._builds.begin(build, rebuild_to)
+
+    def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
+        with self._around("a switch"):
+            self._builds.switch(key, ends, behind_max=behind_max)
+
+    def drop(self, key: BuildKey) -> None:
+        with self._around("a drop"):
+            self._builds.drop(key)
+
+    def pause(self, key: BuildKey, *, is_paused: bool) -> None:
+        self._builds.pause(key, is_paused=is_paused)
+
+    def resume(self, key: BuildKey) -> None:
+        self._builds.resume(key)
+
+    def note_stopped(self, key: BuildKey, why: str) -> None:
+        self._builds.note_stopped(key, why)
+
+    @contextmanager
+    def _around(self, what: str) -> Iterator[None]:
+        self._crashes.reach(f"before {what}")
+        self._may_be_unavailable("nothing was done")
+        yield
+        self._crashes.reach(f"after {what}")
+        self._may_be_unavailable("the answer was lost")
 
 
 class ProjectionProcess:
@@ -90,11 +134,11 @@ class ProjectionProcess:
         return True
 
     def rebuild(self) -> None:
-        """Drop the rows and begin again."""
+        """Begin to build the rows anew; the next steps build on, and the views switch at the end."""
         try:
             if self._projector is not None:
                 self._environment.trace.note(self.label, None, "rebuilds")
-                self._projector.rebuild(balances.name)
+                self._projector.begin_rebuild(balances.name)
         except Crashed:
             self.is_alive = False
         except EXPECTED_STOPS as error:
@@ -107,7 +151,18 @@ class ProjectionProcess:
 
     def _open(self) -> Projector:
         shards = self._environment.plan.shards
-        return Projector(self._journal, JOURNAL, shards, bank, [balances], self._store, LIMITS, check_rows=True)
+        clock = self._environment.clock
+        return Projector(
+            self._journal,
+            JOURNAL,
+            shards,
+            bank,
+            [balances],
+            self._store,
+            LIMITS,
+            check_rows=True,
+            now_s=lambda: clock.ms / 1000,
+        )
 
 
 def check_projections(environment: Environment, database: MemoryDatabase, books: Books) -> None:
@@ -123,5 +178,5 @@ def check_projections(environment: Environment, database: MemoryDatabase, books:
     wanted = [(id, balance, books.movements.get(id, 0)) for id, balance in sorted(books.balances.items())]
     if database.rows("balances") != wanted:
         raise Finding(f"balances holds {database.rows('balances')}, and the books say {wanted}")
-    if letters := MemoryProjectionStore(database).dead_letters(balances):
+    if letters := kept_stored(MemoryProjectionStore(database), balances).letters:
         raise Finding(f"an event is a dead letter: {letters[0]}")

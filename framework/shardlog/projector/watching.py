@@ -1,0 +1,187 @@
+"""A worker's build, as the store's records have it: found or begun, looked at once a second, switched to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from shardlog.errors import (
+    BuildBehind,
+    BuildRefused,
+    CheckpointMoved,
+    HistoryMissing,
+    ProjectionError,
+    ShardlogError,
+    StoreUnavailable,
+)
+from shardlog.ports.builds import Build, BuildRecord
+from shardlog.ports.journal import Journal
+from shardlog.ports.projections import ProjectionStore
+from shardlog.projector.choosing import kept, next_number, refuse_downgrade, unfinished
+from shardlog.projector.core import Source, check, next_offset
+from shardlog.projector.worker import Worker
+from shardlog.telemetry.fields import Fields
+
+LOOK_SECONDS = 1.0
+log = logging.getLogger("shardlog.projector")
+
+
+class BuildWatch:
+    """Keeps workers and the records of their builds in step. now_s: a clock that does not go back, in seconds."""
+
+    def __init__(self, journal: Journal, source: Source, store: ProjectionStore, now_s: Callable[[], float]) -> None:
+        self._journal = journal
+        self._source = source
+        self._store = store
+        self._now_s = now_s
+        self._look_at_s = now_s() + LOOK_SECONDS
+
+    def open(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        """Give it the build that its code keeps, begun where there is none, and let it go on there.
+
+        Raises what is wrong with it: TableMismatch, Diverged, HistoryMissing, BuildRefused, StoreUnavailable.
+        """
+        projection, builds = worker.listener.projection, self._store.builds
+        records = builds.records(projection.name)
+        record = kept(records, projection)
+        if record is None:
+            refuse_downgrade(records, projection)
+            record = self._begun(worker, 1, ends if records else {})
+        self._enter(worker, record, ends)
+
+    def begin(self, worker: Worker, ends: Mapping[int, int], *, goes_on: bool) -> None:
+        """Give it a new build beside the others. goes_on: or the unfinished one that there is; else that is dropped."""
+        projection, builds = worker.listener.projection, self._store.builds
+        records = builds.records(projection.name)
+        found = unfinished(records, projection)
+        if found is None or not goes_on:
+            record = self._begun(worker, next_number(records, projection), ends)
+            if found is not None:
+                builds.drop(found.key)
+            found = record
+        self._enter(worker, found, ends)
+
+    def resume(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        """Let a stopped one go on from its stored checkpoint. Raises what is still wrong with it."""
+        if worker.build is None:
+            self.open(worker, ends)
+            return
+        self._store.builds.resume(worker.build.key)
+        worker.attempt += 1
+        self._go_on(worker, ends)
+
+    def look(self, workers: Iterable[Worker], builders: Mapping[str, Worker], ends: Mapping[int, int]) -> None:
+        """Once a second: heed what stands in the records. builders: of rebuilds, by projection."""
+        if self._now_s() < self._look_at_s:
+            return
+        self._look_at_s = self._now_s() + LOOK_SECONDS
+        try:
+            records = self._store.builds.records()
+        except StoreUnavailable as error:  # what is known stays in force; a batch that cannot be written says so
+            log.warning("the records of builds cannot be read, and are read again: %s", error)
+            return
+        for worker in workers:
+            if worker.build is not None:
+                own = [record for record in records if record.key.projection == worker.name]
+                self._heed(worker, kept(own, worker.listener.projection), ends)
+        for builder in builders.values():
+            key = None if builder.build is None else builder.build.key
+            self._heed(builder, next((record for record in records if record.key == key), None), ends)
+
+    def switch(self, worker: Worker, ends: Mapping[int, int]) -> bool:
+        """Let the views show a worker's build, where it has read up to `ends`. Returns whether they show it then.
+
+        Where they cannot now, it is tried again a second later, and `worker.refused` says why, unless the build only
+        has to catch up.
+        """
+        if any(next_offset(worker.checkpoints, shard) < end for shard, end in ends.items()):
+            return False
+        if worker.build is None or worker.state != "building" or self._now_s() < worker.switch_at_s:
+            return worker.state == "serving"
+        worker.switch_at_s = self._now_s() + LOOK_SECONDS
+        key = worker.build.key
+        try:
+            self._store.builds.switch(key, ends)
+        except BuildBehind:  # others build the other shards
+            return False
+        except (BuildRefused, StoreUnavailable) as error:
+            if str(error) != str(worker.refused):
+                log.warning("build %s has caught up, and is not switched to yet: %s", key.label, error)
+                self._note(worker, error)
+            worker.refused = error
+            return False
+        worker.state, worker.refused = "serving", None
+        log.info("projection %s: build %s serves", worker.name, key.label, extra=self._fields(worker))
+        return True
+
+    def note_stopped(self, worker: Worker) -> None:
+        """Say in the record, once, why a worker goes on no more. Where another one has overtaken it, that goes on."""
+        error = worker.stopped
+        if error is not None and error is not worker.noted:
+            worker.noted = error
+            if not isinstance(error, CheckpointMoved):
+                self._note(worker, error)
+
+    def _begun(self, worker: Worker, number: int, ends: Mapping[int, int]) -> BuildRecord:
+        projection = worker.listener.projection
+        self._check_history({}, f"projection {projection.name!r} version {projection.version} is not built")
+        build = Build(projection, number)
+        record = self._store.builds.begin(build, ends)
+        log.info("projection %s: build %s begins", worker.name, build.key.label, extra=self._fields(worker))
+        return record
+
+    def _enter(self, worker: Worker, record: BuildRecord, ends: Mapping[int, int]) -> None:
+        worker.enter(record)
+        if record.stopped:
+            self._store.builds.resume(record.key)
+            worker.attempt += 1
+        self._go_on(worker, ends)
+
+    def _go_on(self, worker: Worker, ends: Mapping[int, int]) -> None:
+        assert worker.build is not None
+        self._store.prepare(worker.build)
+        worker.load()
+        check(self._source, worker.name, worker.checkpoints, ends)
+        read = {shard: checkpoint.next for shard, checkpoint in worker.checkpoints.items()}
+        self._check_history(read, f"build {worker.build.key.label} cannot go on")
+        worker.stopped = None
+
+    def _check_history(self, read: Mapping[int, int], what: str) -> None:
+        """Raises HistoryMissing where the journal, with its archive if there is one, begins behind what was read."""
+        for shard in range(self._source.shards):
+            earliest, _ = self._journal.offsets(shard)
+            if read.get(shard, 0) < earliest:
+                raise HistoryMissing(
+                    f"{what}: shard {shard} is wanted from offset {read.get(shard, 0)}, and the journal begins at "
+                    f"{earliest}. The rows of what is cut off can be built from the archive only: read journal and "
+                    "archive as one (StitchedJournal), or restore the journal from a backup. What serves stays as it is"
+                )
+
+    def _heed(self, worker: Worker, record: BuildRecord | None, ends: Mapping[int, int]) -> None:
+        assert worker.build is not None
+        try:
+            if record is None:
+                worker.stopped = worker.stopped or BuildRefused(
+                    f"build {worker.build.key.label} was dropped: rebuild the projection, or start this process again"
+                )
+            elif record.key != worker.build.key:
+                self._enter(worker, record, ends)
+            else:
+                worker.state, worker.is_paused = record.state, record.is_paused
+                if record.attempt > worker.attempt:
+                    worker.attempt = record.attempt
+                    self._go_on(worker, ends)
+        except ShardlogError as error:
+            worker.stopped = error
+
+    def _note(self, worker: Worker, error: ShardlogError) -> None:
+        if worker.build is None:
+            return
+        try:
+            self._store.builds.note_stopped(worker.build.key, str(error))
+        except ProjectionError as unsaid:
+            log.warning("what stopped build %s is not noted: %s", worker.build.key.label, unsaid)
+
+    def _fields(self, worker: Worker) -> Fields:
+        return {"journal": self._source.journal, "projection": worker.name}
+

@@ -1,0 +1,316 @@
+"""A new build stands beside the one that serves, takes its place when it has caught up, and can be left again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shardlog import Application, Changes, Domain, Key, Projection, Recorded, Row, put
+from shardlog.adapters.memory.journal import MemoryJournal
+from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.errors import BuildRefused, HandlerFailed, HistoryMissing
+from shardlog.ports.builds import BuildKey
+from shardlog.projector.runner import Projector
+from shardlog.projector.worker import Limits
+from tests.unit.projector.bank import Broken, Deposited, Opened, account, bank
+from tests.unit.projector.log import JOURNAL, LogWriter
+
+SHARDS = 4
+
+
+class Owner(Row, name="balances"):
+    """Version 2 of the balances: other columns, and no table of totals."""
+
+    account: Key[str]
+    owner: str
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def broken() -> Broken:
+    return Broken()
+
+
+@pytest.fixture
+def log() -> LogWriter:
+    return LogWriter(MemoryJournal(SHARDS), SHARDS)
+
+
+Make = Callable[..., Projector]
+Rows = Callable[[str], list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlProjectionStore]:
+    store = SqlProjectionStore(tmp_path / "projections.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def make(log: LogWriter, store: SqlProjectionStore, clock: Clock, broken: Broken) -> Make:
+    def made(version: int = 1, frames_max: int = 256, **more: bool) -> Projector:
+        application = owners(broken) if version == 2 else bank(broken, version)[0]
+        return Projector(
+            log.journal,
+            JOURNAL,
+            SHARDS,
+            application,
+            list(application.projections.values()),
+            store,
+            Limits(batch_frames_max=frames_max),
+            now_s=clock,
+            **more,
+        )
+
+    return made
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Rows:
+    def read(table: str) -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(tmp_path / "projections.sqlite")
+        try:
+            return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall()
+        finally:
+            connection.close()
+
+    return read
+
+
+def owners(broken: Broken) -> Application:
+    projection = Projection("balances", rows=[Owner], version=2)
+
+    @projection.on
+    def opened(event: Opened, recorded: Recorded) -> Changes:
+        if event.owner in broken.strange_for.values():
+            raise ValueError(f"an owner named {event.owner}")
+        return put(Owner(account=recorded.id, owner=event.owner))
+
+    return Application([Domain("bank", aggregates=[account])], [projection])
+
+
+def states(store: SqlProjectionStore) -> dict[str, str]:
+    return {record.key.label: record.state for record in store.builds.records()}
+
+
+def test_a_later_version_builds_beside_and_takes_the_views_over_with_its_columns(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    log.happened(*[(f"l{n}:a", Opened(owner="ann")) for n in range(20)])
+    make().drain()
+    before = rows("balances")
+    later = make(version=2, frames_max=1)
+    assert later.step() > 0
+    assert states(store) == {"balances/1/1": "serving", "balances/2/1": "building"}
+    assert rows("balances") == before
+    assert later.behind() > 0
+    later.drain()
+    assert states(store) == {"balances/1/1": "retired", "balances/2/1": "serving"}
+    assert rows("balances") == [row[:2] for row in before]
+    with pytest.raises(sqlite3.OperationalError, match="no such table: totals"):
+        rows("totals")
+
+
+def test_old_code_keeps_its_retired_build_up_to_date_so_that_switching_back_loses_nothing(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, clock: Clock
+) -> None:
+    old = make()
+    log.happened(("a:1", Opened(owner="ann")))
+    old.drain()
+    new = make(version=2)
+    new.drain()
+    clock.now_s += 2
+    log.happened(("b:1", Opened(owner="bob")))
+    old.drain()
+    new.drain()
+    assert rows("balances") == [("a:1", "ann"), ("b:1", "bob")]
+    store.builds.switch(BuildKey("balances", 1, 1), {shard: log.journal.offsets(shard)[1] for shard in range(SHARDS)})
+    assert rows("balances") == [("a:1", "ann", 0, 0), ("b:1", "bob", 0, 0)]
+    log.happened(("b:1", Deposited(amount=5)))
+    clock.now_s += 2
+    for projector in (new, old):
+        projector.drain()
+        assert dict(projector.stopped) == {}
+    assert rows("balances") == [("a:1", "ann", 0, 0), ("b:1", "bob", 5, 1)]
+    assert states(store) == {"balances/1/1": "serving", "balances/2/1": "retired"}
+
+
+def test_code_of_an_earlier_version_without_a_build_of_its_own_writes_nothing_and_says_what_to_do(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    make(version=2).drain()
+    old = make()
+    with pytest.raises(BuildRefused, match="balances/2/1 serves, and this code has version 1.*deploy version 2"):
+        old.step()
+    assert rows("balances") == [("a:1", "ann")]
+    old.rebuild("balances")
+    assert rows("balances") == [("a:1", "ann", 0, 0)]
+    assert states(store) == {"balances/1/1": "serving", "balances/2/1": "retired"}
+    assert dict(old.stopped) == {}
+
+
+def test_a_rebuild_goes_on_beside_what_serves_step_by_step(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    for n in range(5):
+        log.happened(("a:1", Deposited(amount=n)))
+    projector = make(frames_max=2)
+    projector.drain()
+    projector.begin_rebuild("balances")
+    projector.step()
+    log.happened(("a:1", Deposited(amount=100)))
+    projector.step()
+    assert rows("balances_v1_b2") != rows("balances") == rows("balances_v1") == [("a:1", "ann", 110, 6)]
+    assert projector.rebuilding == {"balances": None}
+    projector.drain()
+    assert projector.rebuilding == {}
+    assert rows("balances") == rows("balances_v1_b2") == [("a:1", "ann", 110, 6)]
+    assert states(store) == {"balances/1/1": "retired", "balances/1/2": "serving"}
+
+
+def test_workers_move_to_the_build_that_another_process_has_switched_to(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, clock: Clock
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    worker = make()
+    worker.drain()
+    make(keeps=False).rebuild("balances")
+    log.happened(("a:1", Deposited(amount=1)))
+    worker.drain()
+    assert rows("balances_v1") == [("a:1", "ann", 1, 1)]
+    clock.now_s += 2
+    worker.drain()
+    assert rows("balances") == rows("balances_v1_b2") == [("a:1", "ann", 1, 1)]
+    log.happened(("a:1", Deposited(amount=1)))
+    worker.drain()
+    assert rows("balances") == [("a:1", "ann", 2, 2)]
+    assert rows("balances_v1") == [("a:1", "ann", 1, 1)]
+
+
+def test_a_rebuild_that_fails_leaves_what_serves_and_says_in_its_record_why(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, broken: Broken
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=13)))
+    projector = make()
+    projector.drain()
+    broken.raises_for = {13}
+    with pytest.raises(HandlerFailed):
+        projector.rebuild("balances")
+    log.happened(("a:1", Deposited(amount=5)))
+    projector.drain()
+    assert rows("balances") == [("a:1", "ann", 18, 2)]
+    serving, building = store.builds.records()
+    assert (serving.state, serving.stopped) == ("serving", "")
+    assert (building.state, building.key.number) == ("building", 2)
+    assert "the rebuild stops at account/a:1 version 2" in building.stopped
+
+
+def test_a_later_version_that_fails_leaves_what_serves_and_goes_on_when_it_is_repaired(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, broken: Broken
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("b:1", Opened(owner="bob")))
+    make().drain()
+    broken.strange_for = {0: "bob"}
+    with pytest.raises(HandlerFailed):
+        make(version=2).drain()
+    assert rows("balances") == [("a:1", "ann", 0, 0), ("b:1", "bob", 0, 0)]
+    broken.strange_for = {}
+    make(version=2).drain()
+    assert rows("balances") == [("a:1", "ann"), ("b:1", "bob")]
+    assert [record.stopped for record in store.builds.records()] == ["", ""]
+
+
+def test_a_paused_build_is_not_written_until_it_goes_on_and_others_are(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, clock: Clock
+) -> None:
+    key = BuildKey("balances", 1, 1)
+    projector = make()
+    store.builds.pause(key, is_paused=True)
+    clock.now_s += 2
+    log.happened(("a:1", Opened(owner="ann")))
+    projector.drain()
+    assert rows("balances") == []
+    assert projector.behind() > 0
+    store.builds.pause(key, is_paused=False)
+    clock.now_s += 2
+    projector.drain()
+    assert rows("balances") == [("a:1", "ann", 0, 0)]
+
+
+def test_a_stopped_build_goes_on_when_another_process_says_so(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, clock: Clock
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    projector = make()
+    with sqlite3.connect(store_path(store)) as connection:
+        connection.execute("ALTER TABLE balances_v1 RENAME COLUMN owner TO somebody")
+    with pytest.raises(Exception, match="column 'owner' is missing"):
+        projector.drain()
+    (record,) = store.builds.records()
+    assert "column 'owner' is missing" in record.stopped
+    assert record.stopped_at > record.begun_at
+    with sqlite3.connect(store_path(store)) as connection:
+        connection.execute("ALTER TABLE balances_v1 RENAME COLUMN somebody TO owner")
+    store.builds.resume(record.key)
+    clock.now_s += 2
+    projector.drain()
+    assert rows("balances") == [("a:1", "ann", 0, 0)]
+    assert [record.stopped for record in store.builds.records()] == [""]
+
+
+def test_a_worker_whose_build_is_dropped_stops_and_does_not_make_it_again(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, clock: Clock
+) -> None:
+    old = make()
+    make(version=2).drain()
+    store.builds.drop(BuildKey("balances", 1, 1))
+    log.happened(("a:1", Opened(owner="ann")))
+    clock.now_s += 2
+    with pytest.raises(BuildRefused, match="balances/1/1 was dropped"):
+        old.step()
+    assert states(store) == {"balances/2/1": "serving"}
+
+
+def test_nothing_is_built_from_a_journal_whose_beginning_is_kept_nowhere(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    for _ in range(3):
+        log.happened(("a:1", Opened(owner="ann")))
+    projector = make()
+    projector.drain()
+    shard = log.shard_of("a:1")
+    log.journal.truncate(shard, 2)
+    with pytest.raises(HistoryMissing, match=rf"shard {shard} is wanted from offset 0, and the journal begins at 2"):
+        projector.rebuild("balances")
+    with pytest.raises(HistoryMissing, match="archive"):
+        make(version=2).step()
+    assert states(store) == {"balances/1/1": "serving"}
+    log.happened(("a:1", Deposited(amount=5)))
+    assert projector.step() == 1
+    assert rows("balances") == [("a:1", "ann", 5, 1)]
+
+
+def store_path(store: SqlProjectionStore) -> str:
+    database = store._engine.url.database
+    assert database is not None
+    return database
