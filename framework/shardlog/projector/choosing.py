@@ -36,9 +36,9 @@ def refuse_downgrade(records: Sequence[BuildRecord], projection: Projection) -> 
     if served is not None and served.key.version > projection.version:
         raise BuildRefused(
             f"projection {projection.name!r}: build {served.key.label} serves, and this code has version "
-            f"{projection.version}, of which no build is kept. Nothing is written here, and the tables stay as they are: "
-            f"deploy version {served.key.version}, or, to go back for good, `shardlog rebuild {projection.name}` with "
-            f"this code, which builds version {projection.version} and switches to it"
+            f"{projection.version}, of which no build is kept. Nothing is written here, and the tables stay as they "
+            f"are: deploy version {served.key.version}, or, to go back for good, `shardlog rebuild {projection.name}` "
+            f"with this code, which builds version {projection.version} and switches to it"
         )
 
 

@@ -31,7 +31,6 @@ from shardlog.projector.watching import BuildWatch
 from shardlog.projector.worker import Limits, Worker
 from shardlog.telemetry.figures import ProjectionFigures
 
-
 IDLE_SECONDS = 0.02
 
 
@@ -187,7 +186,7 @@ class Projector:
         """
         self.begin_rebuild(name, goes_on=goes_on)
         builder = self._builders[name]
-        deadline_s = None
+        refused_s = None
         while self._builders.get(name) is builder:
             ends = self._ends()
             self._watch.look((), {name: builder}, ends)
@@ -195,9 +194,10 @@ class Projector:
             self._conclude(builder, ends)
             if builder.stopped is not None:
                 raise builder.stopped
-            deadline_s = (deadline_s or monotonic() + self._limits.write_deadline_s) if builder.refused else None
             if builder.refused is not None:
-                if not isinstance(builder.refused, StoreUnavailable) or monotonic() > cast("float", deadline_s):
+                refused_s = refused_s or monotonic()
+                has_patience = monotonic() - refused_s < self._limits.write_deadline_s
+                if not has_patience or not isinstance(builder.refused, StoreUnavailable):
                     raise builder.refused
             if not read and self._builders.get(name) is builder:
                 sleep(IDLE_SECONDS)

@@ -184,4 +184,3 @@ class BuildWatch:
 
     def _fields(self, worker: Worker) -> Fields:
         return {"journal": self._source.journal, "projection": worker.name}
-

@@ -159,7 +159,7 @@ def test_code_of_an_earlier_version_without_a_build_of_its_own_writes_nothing_an
     log.happened(("a:1", Opened(owner="ann")))
     make(version=2).drain()
     old = make()
-    with pytest.raises(BuildRefused, match="balances/2/1 serves, and this code has version 1.*deploy version 2"):
+    with pytest.raises(BuildRefused, match=r"balances/2/1 serves, and this code has version 1.*deploy version 2"):
         old.step()
     assert rows("balances") == [("a:1", "ann")]
     old.rebuild("balances")
