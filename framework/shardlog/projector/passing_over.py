@@ -28,8 +28,8 @@ def pass_over_by_hand(
     if not start < before <= end:
         raise BuildRefused(
             f"build {build.key.label} has read shard {shard} up to offset {start}, the journal ends at {end}, and it "
-            f"was to go on at {before}: it can be let go on behind what it has read, up to that end. To hear again what "
-            f"it has heard, rebuild the projection: rows that count would count twice"
+            f"was to go on at {before}: it can be let go on behind what it has read, up to that end. To hear again "
+            f"what it has heard, rebuild the projection: rows that count would count twice"
         )
     reader = Reader(source.journal, shard, source.shards) if old is None else Reader.from_state(ReaderState(*old))
     for offset, value in journal.read(shard, start):
