@@ -147,7 +147,10 @@ class TestSqliteFile(ProjectionStoreContract):
     @pytest.mark.parametrize(
         ("tampering", "said"),
         [
-            ("DROP VIEW contract_tallies; ALTER TABLE contract_tallies_v1 DROP COLUMN note", "column 'note' is missing"),
+            (
+                "DROP VIEW contract_tallies; ALTER TABLE contract_tallies_v1 DROP COLUMN note",
+                "column 'note' is missing",
+            ),
             ("ALTER TABLE contract_tallies_v1 RENAME COLUMN n TO m", "column 'n' is missing; column 'm' is not in"),
             ("DROP TABLE contract_tallies_v1", "'contract_tallies_v1' is missing"),
         ],
@@ -162,7 +165,8 @@ class TestSqliteFile(ProjectionStoreContract):
     def test_a_column_of_another_type_is_named(self, store: ProjectionStore) -> None:
         self.sql("DROP TABLE contract_tallies_v1")
         self.sql(
-            "CREATE TABLE contract_tallies_v1 (kind TEXT NOT NULL, number INTEGER NOT NULL, n TEXT, label TEXT, note TEXT)"
+            "CREATE TABLE contract_tallies_v1 "
+            "(kind TEXT NOT NULL, number INTEGER NOT NULL, n TEXT, label TEXT, note TEXT)"
         )
         with pytest.raises(TableMismatch, match=r"'n' is TEXT, and the row class makes it INTEGER.*its key is \(\)"):
             store.prepare(TALLIES)

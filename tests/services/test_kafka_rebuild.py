@@ -36,7 +36,7 @@ def test_a_projection_is_rebuilt_from_the_topic(tmp_path: Path, kafka: str, jour
             assert projector.terminate() == 0
         before = balances(place)
         with sqlite3.connect(tmp_path / "data" / "projections.sqlite") as tables:
-            tables.execute("UPDATE account_balances SET balance = 1000000")
+            tables.execute("UPDATE account_balances_v1 SET balance = 1000000")
         rebuilt = place.run("rebuild", "balances", "--json")
         assert rebuilt.code == 0, rebuilt.err
         assert rebuilt.json["projection"] == "balances"

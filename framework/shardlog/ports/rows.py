@@ -6,7 +6,7 @@ Stores make tables of it and projectors fill them; neither looks at a row class 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from enum import Enum
@@ -77,7 +77,8 @@ REQUIRED = _Required()
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column: default is REQUIRED where the row class states none."""
+    """One column: default is REQUIRED where the row class states none. comment: the field's description, or what the
+    class's docstring says of it in a line `name: text`."""
 
     name: str
     kind: Kind
@@ -122,12 +123,33 @@ def table_shape(row: type[Row]) -> TableShape:
     """The table that a row class describes. Raises DomainError for a key that has no one stored form."""
     keys, indexed = row_key(row), row_indexes(row)
     infos = cast("msgspec.inspect.StructType", type_info(row)).fields
-    columns = tuple(_column(row, info, info.name in keys, info.name in indexed) for info in infos)
-    comment = row.__doc__ if "__doc__" in vars(row) else None
-    return TableShape(row_layout(row).table, row, columns, inspect.cleandoc(comment) if comment else None)
+    docstring = row.__doc__ if "__doc__" in vars(row) else None
+    comment = inspect.cleandoc(docstring) if docstring else None
+    told = _told_of_fields(comment or "", {info.name for info in infos})
+    columns = tuple(_column(row, info, info.name in keys, info.name in indexed, told) for info in infos)
+    return TableShape(row_layout(row).table, row, columns, comment)
 
 
-def _column(row: type[Row], field: msgspec.inspect.Field, is_key: bool, indexed: bool) -> Column:
+def _told_of_fields(comment: str, names: Collection[str]) -> Mapping[str, str]:
+    """By field, what a docstring says of it: `n: how many.`, or `first, last: when.`, up to the next such line."""
+    told: dict[str, str] = {}
+    current: list[str] = []
+    for line in comment.splitlines():
+        head, colon, text = line.partition(":")
+        listed = [name.strip() for name in head.split(",")]
+        if colon and all(name in names for name in listed):
+            current = listed
+            told.update(dict.fromkeys(current, text.strip()))
+        elif line.strip():
+            told.update({name: f"{told[name]} {line.strip()}" for name in current})
+        else:
+            current = []
+    return told
+
+
+def _column(
+    row: type[Row], field: msgspec.inspect.Field, is_key: bool, indexed: bool, told: Mapping[str, str]
+) -> Column:
     info, comment = _plain(field.type)
     nullable = False
     if isinstance(info, msgspec.inspect.UnionType):
@@ -140,7 +162,7 @@ def _column(row: type[Row], field: msgspec.inspect.Field, is_key: bool, indexed:
             f"{row.__name__}.{field.name} is a key of kind {'optional ' if nullable else ''}{kind}: a key is never "
             f"None and is one of {', '.join(sorted(KEY_KINDS))}"
         )
-    return Column(field.name, kind, nullable, is_key, indexed, _default(field), comment)
+    return Column(field.name, kind, nullable, is_key, indexed, _default(field), comment or told.get(field.name))
 
 
 def _plain(info: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, str | None]:

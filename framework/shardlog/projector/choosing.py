@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shardlog.errors import BuildRefused
 from shardlog.model.projection import Projection
-from shardlog.ports.builds import BuildRecord
+from shardlog.ports.builds import Build, BuildRecord
 from shardlog.ports.projections import ProjectionStore, Stored
 
 
@@ -36,15 +36,25 @@ def refuse_downgrade(records: Sequence[BuildRecord], projection: Projection) -> 
     if served is not None and served.key.version > projection.version:
         raise BuildRefused(
             f"projection {projection.name!r}: build {served.key.label} serves, and this code has version "
-            f"{projection.version}, of which no build is kept. Nothing is written here, and the tables stay as they are: "
-            f"deploy version {served.key.version}, or, to go back for good, `shardlog rebuild {projection.name}` with "
-            f"this code, which builds version {projection.version} and switches to it"
+            f"{projection.version}, of which no build is kept. Nothing is written here, and the tables stay as they "
+            f"are: deploy version {served.key.version}, or, to go back for good, `shardlog rebuild {projection.name}` "
+            f"with this code, which builds version {projection.version} and switches to it"
         )
 
 
 def serving(records: Sequence[BuildRecord], projection: str) -> BuildRecord | None:
     """The build of a projection that the views show; None where none is begun."""
     return next((x for x in records if x.key.projection == projection and x.state == "serving"), None)
+
+
+def kept_build(store: ProjectionStore, projection: Projection) -> Build:
+    """The build that the code keeps. Raises BuildRefused where none is begun."""
+    record = kept(store.builds.records(projection.name), projection)
+    if record is None:
+        raise BuildRefused(
+            f"projection {projection.name!r} has no build of version {projection.version}: serve it, or rebuild it"
+        )
+    return Build(projection, record.key.number)
 
 
 def kept_stored(store: ProjectionStore, projection: Projection) -> Stored:

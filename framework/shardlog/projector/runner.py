@@ -18,6 +18,7 @@ from shardlog.errors import (
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
+from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
@@ -26,11 +27,11 @@ from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
 from shardlog.projector.feed import Feed
 from shardlog.projector.heard import FrameReader
+from shardlog.projector.passing_over import pass_over_by_hand
 from shardlog.projector.row_owners import RowOwners
 from shardlog.projector.watching import BuildWatch
 from shardlog.projector.worker import Limits, Worker
 from shardlog.telemetry.figures import ProjectionFigures
-
 
 IDLE_SECONDS = 0.02
 
@@ -82,12 +83,12 @@ class Projector:
         _refuse_shared_tables(projections)
         self._workers: list[Worker] = []
         self._builders: dict[str, Worker] = {}
-        ends = self._known_ends = self._ends()
+        self._known_ends = self._ends()
         for projection in projections:
             worker = self._make_worker(projection)
             self._workers.append(worker)
             if keeps:
-                self._open(worker, ends)
+                self._open(worker)
 
     @property
     def stopped(self) -> Mapping[str, ShardlogError]:
@@ -105,7 +106,7 @@ class Projector:
         Raises the first projection's error once all of them are stopped.
         """
         ends = self._known_ends = self._ends()
-        self._watch.look(self._workers, self._builders, ends)
+        self._watch.look(self._workers, self._builders)
         read = sum(self._step_group(group, ends) for group in self._groups())
         for worker in (*self._workers, *self._builders.values()):
             self._conclude(worker, ends)
@@ -171,7 +172,7 @@ class Projector:
         more, and KeyError for a name that is not served.
         """
         builder = self._make_worker(self._worker(name).listener.projection)
-        self._watch.begin(builder, self._ends(), goes_on=goes_on)
+        self._watch.begin(builder, goes_on=goes_on)
         self._builders[name] = builder
 
     @property
@@ -187,17 +188,18 @@ class Projector:
         """
         self.begin_rebuild(name, goes_on=goes_on)
         builder = self._builders[name]
-        deadline_s = None
+        refused_s = None
         while self._builders.get(name) is builder:
             ends = self._ends()
-            self._watch.look((), {name: builder}, ends)
+            self._watch.look((), {name: builder})
             read = self._step_group([builder], ends) if builder.is_working else 0
             self._conclude(builder, ends)
             if builder.stopped is not None:
                 raise builder.stopped
-            deadline_s = (deadline_s or monotonic() + self._limits.write_deadline_s) if builder.refused else None
             if builder.refused is not None:
-                if not isinstance(builder.refused, StoreUnavailable) or monotonic() > cast("float", deadline_s):
+                refused_s = refused_s or monotonic()
+                has_patience = monotonic() - refused_s < self._limits.write_deadline_s
+                if not has_patience or not isinstance(builder.refused, StoreUnavailable):
                     raise builder.refused
             if not read and self._builders.get(name) is builder:
                 sleep(IDLE_SECONDS)
@@ -208,24 +210,30 @@ class Projector:
         Raises what is still wrong with its tables or checkpoint, and then it stays stopped. Raises KeyError for a name
         that is not served.
         """
-        ends = self._ends()
         for worker in (self._worker(name), self._builders.get(name)):
             if worker is not None and worker.stopped is not None:
                 try:
-                    self._watch.resume(worker, ends)
+                    self._watch.resume(worker)
                 except ShardlogError as error:
                     worker.stopped = error
                     raise
+
+    def pass_over(self, name: str, shard: int, before: int) -> None:
+        """Let a projection go on at this offset of a shard, without what stands between: see `pass_over_by_hand`.
+
+        Its build's record says so from then on. Raises KeyError and as that does, and what stopped a projection that
+        has no build.
+        """
+        worker = self._worker(name)
+        pass_over_by_hand(self._journal, self._source, self._store, _build_of(worker), shard, before)
+        self._watch.resume(worker)
 
     def dead_letters(self, name: str) -> DeadLetters:
         """The dead letters of a projection's build, to list, retry and skip.
 
         Raises KeyError, and what stopped a projection that has no build.
         """
-        worker = self._worker(name)
-        if worker.build is None:
-            raise cast("ShardlogError", worker.stopped)
-        return DeadLetters(self._application, worker.build, self._store)
+        return DeadLetters(self._application, _build_of(self._worker(name)), self._store)
 
     def _worker(self, name: str) -> Worker:
         for worker in self._workers:
@@ -236,9 +244,9 @@ class Projector:
     def _ends(self) -> dict[int, int]:
         return {shard: self._journal.offsets(shard)[1] for shard in range(self._source.shards)}
 
-    def _open(self, worker: Worker, ends: Mapping[int, int]) -> None:
+    def _open(self, worker: Worker) -> None:
         try:
-            self._watch.open(worker, ends)
+            self._watch.open(worker)
         except ShardlogError as error:
             worker.stopped = error
 
@@ -346,6 +354,12 @@ class Projector:
             frames_left -= len(found)
             bytes_left -= sum(len(record.value) for record in found)
         return records
+
+
+def _build_of(worker: Worker) -> Build:
+    if worker.build is None:
+        raise cast("ShardlogError", worker.stopped)
+    return worker.build
 
 
 def _refuse_shared_tables(projections: Sequence[Projection]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from shardlog.errors import (
     BuildBehind,
@@ -35,8 +35,9 @@ class BuildWatch:
         self._store = store
         self._now_s = now_s
         self._look_at_s = now_s() + LOOK_SECONDS
+        self._ends_seen: list[Mapping[int, int]] = []
 
-    def open(self, worker: Worker, ends: Mapping[int, int]) -> None:
+    def open(self, worker: Worker) -> None:
         """Give it the build that its code keeps, begun where there is none, and let it go on there.
 
         Raises what is wrong with it: TableMismatch, Diverged, HistoryMissing, BuildRefused, StoreUnavailable.
@@ -46,31 +47,31 @@ class BuildWatch:
         record = kept(records, projection)
         if record is None:
             refuse_downgrade(records, projection)
-            record = self._begun(worker, 1, ends if records else {})
-        self._enter(worker, record, ends)
+            record = self._begun(worker, 1, is_first=not records)
+        self._enter(worker, record)
 
-    def begin(self, worker: Worker, ends: Mapping[int, int], *, goes_on: bool) -> None:
+    def begin(self, worker: Worker, *, goes_on: bool) -> None:
         """Give it a new build beside the others. goes_on: or the unfinished one that there is; else that is dropped."""
         projection, builds = worker.listener.projection, self._store.builds
         records = builds.records(projection.name)
         found = unfinished(records, projection)
         if found is None or not goes_on:
-            record = self._begun(worker, next_number(records, projection), ends)
+            record = self._begun(worker, next_number(records, projection), is_first=False)
             if found is not None:
                 builds.drop(found.key)
             found = record
-        self._enter(worker, found, ends)
+        self._enter(worker, found)
 
-    def resume(self, worker: Worker, ends: Mapping[int, int]) -> None:
+    def resume(self, worker: Worker) -> None:
         """Let a stopped one go on from its stored checkpoint. Raises what is still wrong with it."""
         if worker.build is None:
-            self.open(worker, ends)
+            self.open(worker)
             return
         self._store.builds.resume(worker.build.key)
         worker.attempt += 1
-        self._go_on(worker, ends)
+        self._go_on(worker)
 
-    def look(self, workers: Iterable[Worker], builders: Mapping[str, Worker], ends: Mapping[int, int]) -> None:
+    def look(self, workers: Sequence[Worker], builders: Mapping[str, Worker]) -> None:
         """Once a second: heed what stands in the records. builders: of rebuilds, by projection."""
         if self._now_s() < self._look_at_s:
             return
@@ -83,16 +84,19 @@ class BuildWatch:
         for worker in workers:
             if worker.build is not None:
                 own = [record for record in records if record.key.projection == worker.name]
-                self._heed(worker, kept(own, worker.listener.projection), ends)
+                self._heed(worker, kept(own, worker.listener.projection))
         for builder in builders.values():
             key = None if builder.build is None else builder.build.key
-            self._heed(builder, next((record for record in records if record.key == key), None), ends)
+            self._heed(builder, next((record for record in records if record.key == key), None))
+        is_building = any(worker.state == "building" for worker in (*workers, *builders.values()))
+        self._ends_seen = [*self._ends_seen[-1:], self._ends(range(self._source.shards))] if is_building else []
 
     def switch(self, worker: Worker, ends: Mapping[int, int]) -> bool:
         """Let the views show a worker's build, where it has read up to `ends`. Returns whether they show it then.
 
-        Where they cannot now, it is tried again a second later, and `worker.refused` says why, unless the build only
-        has to catch up.
+        ends: of the worker's shards, as they were before the batch that it has just written. Shards that others serve
+        must have been read up to where the look before the last one found their ends. Where the views cannot switch
+        now, it is tried again a second later, and `worker.refused` says why, unless the build has only to catch up.
         """
         if any(next_offset(worker.checkpoints, shard) < end for shard, end in ends.items()):
             return False
@@ -100,6 +104,10 @@ class BuildWatch:
             return worker.state == "serving"
         worker.switch_at_s = self._now_s() + LOOK_SECONDS
         key = worker.build.key
+        if len(ends) < self._source.shards:
+            if len(self._ends_seen) < 2:
+                return False
+            ends = {**self._ends_seen[0], **ends}
         try:
             self._store.builds.switch(key, ends)
         except BuildBehind:  # others build the other shards
@@ -122,33 +130,37 @@ class BuildWatch:
             if not isinstance(error, CheckpointMoved):
                 self._note(worker, error)
 
-    def _begun(self, worker: Worker, number: int, ends: Mapping[int, int]) -> BuildRecord:
-        projection = worker.listener.projection
-        self._check_history({}, f"projection {projection.name!r} version {projection.version} is not built")
+    def _begun(self, worker: Worker, number: int, *, is_first: bool) -> BuildRecord:
+        projection, shards = worker.listener.projection, range(self._source.shards)
+        self._check_history({}, shards, f"projection {projection.name!r} version {projection.version} is not built")
         build = Build(projection, number)
-        record = self._store.builds.begin(build, ends)
+        record = self._store.builds.begin(build, {} if is_first else self._ends(shards))
         log.info("projection %s: build %s begins", worker.name, build.key.label, extra=self._fields(worker))
         return record
 
-    def _enter(self, worker: Worker, record: BuildRecord, ends: Mapping[int, int]) -> None:
+    def _enter(self, worker: Worker, record: BuildRecord) -> None:
         worker.enter(record)
         if record.stopped:
             self._store.builds.resume(record.key)
             worker.attempt += 1
-        self._go_on(worker, ends)
+        self._go_on(worker)
 
-    def _go_on(self, worker: Worker, ends: Mapping[int, int]) -> None:
+    def _go_on(self, worker: Worker) -> None:
         assert worker.build is not None
         self._store.prepare(worker.build)
         worker.load()
+        ends = self._ends(worker.shards)  # asked for behind the checkpoints, which another process may just have moved
         check(self._source, worker.name, worker.checkpoints, ends)
         read = {shard: checkpoint.next for shard, checkpoint in worker.checkpoints.items()}
-        self._check_history(read, f"build {worker.build.key.label} cannot go on")
+        self._check_history(read, worker.shards, f"build {worker.build.key.label} cannot go on")
         worker.stopped = None
 
-    def _check_history(self, read: Mapping[int, int], what: str) -> None:
+    def _ends(self, shards: Collection[int]) -> dict[int, int]:
+        return {shard: self._journal.offsets(shard)[1] for shard in shards}
+
+    def _check_history(self, read: Mapping[int, int], shards: Collection[int], what: str) -> None:
         """Raises HistoryMissing where the journal, with its archive if there is one, begins behind what was read."""
-        for shard in range(self._source.shards):
+        for shard in shards:
             earliest, _ = self._journal.offsets(shard)
             if read.get(shard, 0) < earliest:
                 raise HistoryMissing(
@@ -157,7 +169,7 @@ class BuildWatch:
                     "archive as one (StitchedJournal), or restore the journal from a backup. What serves stays as it is"
                 )
 
-    def _heed(self, worker: Worker, record: BuildRecord | None, ends: Mapping[int, int]) -> None:
+    def _heed(self, worker: Worker, record: BuildRecord | None) -> None:
         assert worker.build is not None
         try:
             if record is None:
@@ -165,12 +177,12 @@ class BuildWatch:
                     f"build {worker.build.key.label} was dropped: rebuild the projection, or start this process again"
                 )
             elif record.key != worker.build.key:
-                self._enter(worker, record, ends)
+                self._enter(worker, record)
             else:
                 worker.state, worker.is_paused = record.state, record.is_paused
                 if record.attempt > worker.attempt:
                     worker.attempt = record.attempt
-                    self._go_on(worker, ends)
+                    self._go_on(worker)
         except ShardlogError as error:
             worker.stopped = error
 
@@ -184,4 +196,3 @@ class BuildWatch:
 
     def _fields(self, worker: Worker) -> Fields:
         return {"journal": self._source.journal, "projection": worker.name}
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -66,7 +66,7 @@ class Worker:
     build: None until it has one. state, is_paused, attempt: as its record was when it was last looked at.
     stopped: why it works no more; None while it does. noted: the `stopped` that stands in the record. refused: why a
     build that has caught up is not switched to; it is tried again from `switch_at_s` on. handled: events and rejections
-    that it has heard, in all. lettered: dead letters that it has written, in all.
+    that it has heard, in all. lettered: dead letters that it has written, in all. shards: those that it serves.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Worker:
         self.switch_at_s = 0.0
         self.handled = 0
         self.lettered = 0
+        self.shards: Collection[int] = range(source.shards)
         self.checkpoints: Mapping[int, Checkpoint] = {}
         self._parking = Parking.none()
         self._store = store

@@ -48,6 +48,9 @@ class Wanted(NamedTuple):
     drops_old: bool = False
 
 
+_AS_IT_COMES = Wanted()
+
+
 def rebuild(
     directory: Path,
     application: Application,
@@ -56,7 +59,7 @@ def rebuild(
     watched: Callable[[int, int], object] = lambda done, total: None,
     kafka: KafkaSettings | None = None,
     database: ProjectionDatabase | None = None,
-    wanted: Wanted = Wanted(),
+    wanted: Wanted = _AS_IT_COMES,
 ) -> Rebuilt:
     """Build the projection's tables anew from the journal's beginning, beside those that serve, and switch to them.
 
@@ -125,9 +128,9 @@ def _held(directory: Path, *, is_on_kafka: bool, name: str) -> Iterator[None]:
         lock.acquire()
     except JournalHeld as error:
         raise JournalHeld(
-            f"{error}. A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else writes: end that "
-            "process by Ctrl-C or SIGTERM, rebuild, and start it again; or give the projection the next version=, and "
-            "that process builds its tables beside the old ones; or keep the tables in PostgreSQL"
+            f"{error}. A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else writes: end "
+            "that process by Ctrl-C or SIGTERM, rebuild, and start it again; or give the projection the next version=, "
+            "and that process builds its tables beside the old ones; or keep the tables in PostgreSQL"
         ) from error
     try:
         yield

@@ -11,12 +11,14 @@ import pytest
 from shardlog import Application, Changes, Domain, Key, Projection, Recorded, Row, put
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.errors import BuildRefused, HandlerFailed, HistoryMissing
+from shardlog.archive.stitching import StitchedJournal
+from shardlog.errors import BuildRefused, CheckpointMoved, HandlerFailed, HistoryMissing
 from shardlog.ports.builds import BuildKey
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import Broken, Deposited, Opened, account, bank
 from tests.unit.projector.log import JOURNAL, LogWriter
+from tests.unit.snapshots.archived import MemoryArchive
 
 SHARDS = 4
 
@@ -159,7 +161,7 @@ def test_code_of_an_earlier_version_without_a_build_of_its_own_writes_nothing_an
     log.happened(("a:1", Opened(owner="ann")))
     make(version=2).drain()
     old = make()
-    with pytest.raises(BuildRefused, match="balances/2/1 serves, and this code has version 1.*deploy version 2"):
+    with pytest.raises(BuildRefused, match=r"balances/2/1 serves, and this code has version 1.*deploy version 2"):
         old.step()
     assert rows("balances") == [("a:1", "ann")]
     old.rebuild("balances")
@@ -308,6 +310,81 @@ def test_nothing_is_built_from_a_journal_whose_beginning_is_kept_nowhere(
     log.happened(("a:1", Deposited(amount=5)))
     assert projector.step() == 1
     assert rows("balances") == [("a:1", "ann", 5, 1)]
+
+
+def test_a_build_is_made_of_archive_and_journal(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    for amount in range(5):
+        log.happened(("a:1", Deposited(amount=amount)), ("b:1", Opened(owner="bob")))
+    make().drain()
+    before = rows("totals")
+    archive = MemoryArchive({shard: list(log.journal.read(shard, 0))[:3] for shard in range(SHARDS)})
+    for shard in range(SHARDS):
+        log.journal.truncate(shard, 2)
+    application, balances = bank()
+    stitched = StitchedJournal(log.journal, archive)
+    Projector(stitched, JOURNAL, SHARDS, application, [balances], store, keeps=False).rebuild("balances")
+    assert states(store) == {"balances/1/1": "retired", "balances/1/2": "serving"}
+    assert rows("totals") == before
+
+
+def test_of_two_rebuilds_of_one_build_one_is_refused_by_its_checkpoint(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    for n in range(9):
+        log.happened(("a:1", Deposited(amount=n)))
+    make().drain()
+    first, second = (make(keeps=False, frames_max=1) for _ in range(2))
+    for projector in (first, second):
+        projector.begin_rebuild("balances", goes_on=True)
+    first.step()
+    second.step()
+    assert isinstance(second.rebuilding["balances"], CheckpointMoved)
+    first.drain()
+    assert rows("totals") == rows("totals_v1_b2") == rows("totals_v1")
+    assert states(store) == {"balances/1/1": "retired", "balances/1/2": "serving"}
+
+
+def test_a_rebuild_begun_anew_ends_the_one_that_was_not_finished(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    for n in range(9):
+        log.happened(("a:1", Deposited(amount=n)))
+    make().drain()
+    first, second = (make(keeps=False, frames_max=1) for _ in range(2))
+    first.begin_rebuild("balances")
+    first.step()
+    second.rebuild("balances")
+    first.step()
+    assert isinstance(first.rebuilding["balances"], CheckpointMoved)
+    assert states(store) == {"balances/1/1": "retired", "balances/1/3": "serving"}
+    assert rows("totals") == rows("totals_v1")
+
+
+def test_what_is_passed_over_by_hand_is_in_no_row_and_in_the_record(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows
+) -> None:
+    log.happened(("a:1", Deposited(amount=1)))
+    log.append(log.shard_of("a:1"), b"no record")
+    (offset,) = log.happened(("a:1", Deposited(amount=10)))
+    log.happened(("a:1", Deposited(amount=100)))
+    projector = make(frames_max=5)
+    shard = log.shard_of("a:1")
+    with pytest.raises(BuildRefused, match=f"shard {shard} up to offset 0, the journal ends at {offset + 2}"):
+        projector.pass_over("balances", shard, offset + 3)
+    projector.step()
+    (read,) = [lag.next for at, lag in projector.lag()["balances"].items() if at == shard]
+    projector.pass_over("balances", shard, offset + 1)
+    projector.drain()
+    assert ("deposited", 3, 111) not in rows("totals")
+    assert [row[2] for row in rows("totals")] in ([100], [101])
+    (record,) = store.builds.records()
+    assert record.passed_over.startswith(f"shard {shard}: offsets {read} to {offset}, at 20")
+    with pytest.raises(BuildRefused, match="rebuild the projection: rows that count would count twice"):
+        projector.pass_over("balances", shard, offset)
+    projector.rebuild("balances")
+    assert rows("totals") == [("deposited", 3, 111)]
 
 
 def store_path(store: SqlProjectionStore) -> str:

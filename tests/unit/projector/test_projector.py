@@ -31,7 +31,6 @@ from shardlog.projector.runner import Lag, Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import (
     Account,
-    Balance,
     Closed,
     Deposited,
     Noted,

@@ -77,8 +77,8 @@ class SqlBuilds(Builds):
         with _mapped(f"dropping build {key.label}"), self._transaction() as connection:
             if _found(connection, key).state == "serving":
                 raise BuildRefused(
-                    f"build {key.label} serves projection {key.projection!r}, and is not dropped: switch to another one "
-                    "first"
+                    f"build {key.label} serves projection {key.projection!r}, and is not dropped: switch to another "
+                    "one first"
                 )
             for table in owners.tables(connection, key):
                 connection.execute(DropTable(table, if_exists=True))
@@ -185,14 +185,14 @@ def _check_reach(connection: Connection, key: BuildKey, ends: Mapping[int, int],
     """Raises BuildBehind where the build lacks more records than it may."""
     held = CHECKPOINTS.c
     rows = connection.execute(select(held.shard, held.next).where(of_build(CHECKPOINTS, key))).all()
-    read: dict[int, int] = {shard: next for shard, next in rows}
+    read: dict[int, int] = {row.shard: row.next for row in rows}
     behind = {shard: end - read.get(shard, 0) for shard, end in ends.items() if read.get(shard, 0) < end}
     lacking = sum(behind.values())
     if behind_max is not None and lacking > behind_max:
         first = next(iter(sorted(behind)))
         raise BuildBehind(
-            f"build {key.label} lacks {lacking} records ({behind[first]} of shard {first}), and {behind_max} is the most "
-            "that it may lack: it is not switched to. Let it catch up, with a worker whose code has its version"
+            f"build {key.label} lacks {lacking} records ({behind[first]} of shard {first}), and {behind_max} is the "
+            "most that it may lack: it is not switched to. Let it catch up, with a worker whose code has its version"
         )
 
 

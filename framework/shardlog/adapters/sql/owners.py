@@ -72,9 +72,7 @@ def _take(connection: Connection, key: BuildKey, name: str, *, view_name: str, d
                 "rename or drop that table, or give the row another name="
             )
         values = {"projection": key.projection, "version": key.version, "build": key.number}
-        connection.execute(
-            insert(OWNERS), {"name": name, **values, "view_name": view_name, "described": described}
-        )
+        connection.execute(insert(OWNERS), {"name": name, **values, "view_name": view_name, "described": described})
     elif tuple(held) != key:
         owner, version, number = held
         which = f"version {version}, build {number}, fills" if version else "shows"

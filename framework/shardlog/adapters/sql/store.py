@@ -146,8 +146,8 @@ def moved(key: BuildKey, move: Move) -> CheckpointMoved:
     expected = f"at offset {move.old.next}" if move.old else "not begun"
     return CheckpointMoved(
         f"projection {key.projection!r} version {key.version} build {key.number}, shard {move.new.shard}: the "
-        f"checkpoint is no longer {expected}: another worker has moved it, or the build is dropped. Nothing was written "
-        "here; let one worker at a time serve a projection."
+        f"checkpoint is no longer {expected}: another worker has moved it, or the build is dropped. Nothing was "
+        "written here; let one worker at a time serve a projection."
     )
 
 

@@ -93,7 +93,7 @@ BUILDS = _internal_table(
     _text("stopped"),
     _text("stopped_at"),
     _text("passed_over"),
-    comment="Sets of tables of each projection: the views show the one that is serving, and the others stand beside it.",
+    comment="Sets of tables of each projection: the views show the one that serves, and the others stand beside it.",
 )
 
 CHECKPOINTS = _internal_table(
@@ -146,7 +146,7 @@ OWNERS = _internal_table(
     _number("build"),
     _text("view_name"),
     _text("described"),
-    comment="Which build fills which table, and the view that may show it; a view's own line has version 0 and build 0.",
+    comment="Which build fills which table, and the view that may show it; a view has a line of version 0 and build 0.",
 )
 
 
@@ -156,8 +156,8 @@ def create_internal(connection: Connection) -> None:
     there = {column["name"] for column in inspect(connection).get_columns(CHECKPOINTS.name)}
     if missing := [column.name for column in CHECKPOINTS.c if column.name not in there]:
         raise TableMismatch(
-            f"table {CHECKPOINTS.name!r} lacks {', '.join(missing)}: an earlier shardlog made it. All that is kept here "
-            "is built from the journal: remove this database (the file, or the schema) and start again"
+            f"table {CHECKPOINTS.name!r} lacks {', '.join(missing)}: an earlier shardlog made it. All that is kept "
+            "here is built from the journal: remove this database (the file, or the schema) and start again"
         )
 
 
@@ -168,7 +168,7 @@ def of_build(table: Table, key: BuildKey) -> ColumnElement[bool]:
 
 
 def view_name(build: Build, row: type[Row]) -> str:
-    """The name that analysts use, which is the row's. Raises ConfigurationError for one that shardlog keeps for itself."""
+    """The name that analysts use, which is the row's. Raises ConfigurationError for one that is shardlog's own."""
     name = row.__wire_name__
     if name.startswith(INTERNAL_PREFIX):
         raise ConfigurationError(
