@@ -29,8 +29,8 @@ def pass_over_to(journal: Journal, source: Source, store: ProjectionStore, build
     start = 0 if old is None else old.next
     if target.offset < start:
         raise CheckpointMoved(
-            f"build {build.key.label} has read shard {target.shard} up to offset {start}, and {target.token} lies before "
-            f"it: rows are not taken back. Rebuild it: `shardlog rebuild {build.name}`"
+            f"build {build.key.label} has read shard {target.shard} up to offset {start}, and {target.token} lies "
+            f"before it: rows are not taken back. Rebuild it: `shardlog rebuild {build.name}`"
         )
     reader = _reader(source, target.shard, old)
     for offset, value in journal.read(target.shard, start):

@@ -26,8 +26,8 @@ from shardlog.wiring.stores import ProjectionDatabase
 
 
 class ShardLag(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a build is behind in one shard. next: the offset that it reads next. seconds: since the oldest record that
-    it lacks was recorded."""
+    """How far a build is behind in one shard. next: the offset that it reads next. seconds: how old the oldest record
+    is that it lacks."""
 
     shard: int
     next: int
@@ -36,7 +36,7 @@ class ShardLag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BuildStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A build and how far it is. dead_letters: by state. lag: empty for a build whose version this code does not have."""
+    """A build and how far it is. dead_letters: by state. lag: empty where this code has another version."""
 
     record: BuildRecord
     lag: tuple[ShardLag, ...]

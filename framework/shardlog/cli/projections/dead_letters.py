@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def command(projection: str, shows_all: bool, shows_traceback: bool, settings: Path | None, as_json: bool) -> None:
     """Show the dead letters of PROJECTION, by stream in order: failed ones, and those parked behind them.
 
-    Retry them when the handler is repaired, or skip one. With --json a letter is a line, its traceback among its fields.
+    Retry them when the handler is repaired, or skip one. With --json a letter is a line.
     """
     from shardlog.wiring.operating import operating
 

@@ -15,7 +15,10 @@ from shardlog.cli.printing import say_json
 @settings_option
 @json_option
 def command(projection: str, settings: Path | None, as_json: bool) -> None:
-    """Let nobody write the rows of PROJECTION, from the next second on, until `resume`; analysts see them as they are."""
+    """Let nobody write the rows of PROJECTION until `resume`; analysts see them as they are.
+
+    Those who write them heed it within a second or two.
+    """
     from shardlog.wiring.operating import operating
 
     loaded, application = load_with_application(settings)

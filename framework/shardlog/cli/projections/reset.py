@@ -19,7 +19,7 @@ def command(projection: str, token: str, settings: Path | None, as_json: bool) -
     """Move the checkpoint of PROJECTION ahead, behind the record that TOKEN names, in that shard alone.
 
     No row knows of the records between, and `projections list` says so from then on, until it is rebuilt. Rows are not
-    taken back, so that a projection cannot be moved to what it has read: `shardlog rebuild` begins it again, beside what
+    taken back: a projection cannot be moved to what it has read, and `shardlog rebuild` begins it again, beside what
     serves.
     """
     from shardlog.wiring.operating import operating
