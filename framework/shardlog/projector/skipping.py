@@ -25,7 +25,7 @@ def pass_over_to(journal: Journal, source: Source, store: ProjectionStore, build
     passed over. Raises CheckpointMoved where the shard has been read that far already, or moves meanwhile, and
     JournalError where the records cannot be read.
     """
-    old = store.stored(build).checkpoints.get(target.shard)
+    old = store.stored(build.key).checkpoints.get(target.shard)
     start = 0 if old is None else old.next
     if target.offset < start:
         raise CheckpointMoved(

@@ -36,7 +36,7 @@ class ShardLag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BuildStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A build and how far it is. dead_letters: by state. lag: empty where this code has another version."""
+    """A build and how far it is. dead_letters: by state."""
 
     record: BuildRecord
     lag: tuple[ShardLag, ...]
@@ -124,10 +124,7 @@ class Operating:
         return {shard: self._opened.journal.offsets(shard)[1] for shard in range(self._opened.meta.shards)}
 
     def _status(self, record: BuildRecord) -> BuildStatus:
-        projection = self._application.projections.get(record.key.projection)
-        if projection is None or projection.version != record.key.version:
-            return BuildStatus(record=record, lag=(), dead_letters={})
-        stored = self._store.stored(Build(projection, record.key.number))
+        stored = self._store.stored(record.key)
         lag = [self._lag(shard, stored.checkpoints.get(shard), end) for shard, end in self._ends().items()]
         return BuildStatus(record=record, lag=tuple(lag), dead_letters=Counter(one.state for one in stored.letters))
 

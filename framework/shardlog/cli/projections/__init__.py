@@ -9,11 +9,11 @@ from shardlog.cli.lazy import LazyCommands
 COMMANDS: Mapping[str, str] = {
     "list": "Show every build: version, state, lag, dead letters, what stopped it.",
     "dead-letters": "Show the events that a projection could not handle, and those parked behind them.",
-    "retry": "Work through the dead letters of a stream, or of all streams.",
+    "retry": "Handle a projection's dead letters again, of one stream or of all.",
     "skip": "Drop a dead letter for good.",
     "pause": "Let nobody write a projection's rows for now.",
     "resume": "Let a paused or stopped projection go on.",
-    "reset": "Begin a projection again, or pass over records that it cannot take.",
+    "reset": "Move a projection's checkpoint ahead, over records that it cannot take.",
     "switch": "Let analysts see another build.",
     "drop": "Drop a build that does not serve.",
 }

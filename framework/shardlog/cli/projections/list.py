@@ -22,7 +22,7 @@ def command(projection: str | None, settings: Path | None, as_json: bool) -> Non
     """Show every build of PROJECTION, or of all: version, number, state, lag, dead letters, and what stopped it.
 
     Lag is in records of the journal, and in seconds since the oldest of them was recorded. With --json a build is a
-    line, and has its lag by shard. A build of a version that this code does not have shows neither lag nor letters.
+    line, and has its lag by shard.
     """
     from shardlog.wiring.operating import operating
 
@@ -49,7 +49,7 @@ def _state(status: BuildStatus) -> str:
 def _row(status: BuildStatus) -> tuple[object, ...]:
     key = status.record.key
     letters = ", ".join(f"{number} {state}" for state, number in sorted(status.dead_letters.items())) or "-"
-    behind = (f"{status.records_behind:,}", f"{status.seconds_behind:.1f}") if status.lag else ("-", "-")
+    behind = (f"{status.records_behind:,}", f"{status.seconds_behind:.1f}")
     return (key.projection, key.version, key.number, _state(status), *behind, letters)
 
 
