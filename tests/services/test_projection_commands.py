@@ -188,7 +188,7 @@ def test_records_are_passed_over_by_hand_and_the_list_says_so_until_a_rebuild(pl
     assert place.ada() == 9
     assert "passed over by hand: shard" in place.run("projections", "list").out
     back = shardlog(place.folder, "projections", "reset", "holdings", "--behind", token)
-    assert "rows are not taken back. Rebuild it: `shardlog rebuild holdings`" in back.err
+    assert "To hear again what it has heard, rebuild the projection" in back.err
     place.run("rebuild", "holdings", "--drop-old")
     assert place.ada() == 109
     assert "passed over" not in place.run("projections", "list").out

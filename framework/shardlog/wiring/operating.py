@@ -6,23 +6,29 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import msgspec
 
 from shardlog.errors import BuildRefused, ProjectionError
+from shardlog.journal.reader import FrameTaken, Reader, ReaderState
 from shardlog.model.application import Application
 from shardlog.model.names import closest
 from shardlog.model.recorded import Position
 from shardlog.ports.builds import Build, BuildKey, BuildRecord
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import DeadLetter, ProjectionStore
+from shardlog.projector.ages import frame_time_us
 from shardlog.projector.choosing import kept
 from shardlog.projector.core import Source
 from shardlog.projector.dead_letters import DeadLetters
-from shardlog.projector.skipping import oldest_time_us, pass_over_to
+from shardlog.projector.passing_over import pass_over_by_hand
 from shardlog.wiring.reading import OpenJournal, open_journal
 from shardlog.wiring.settings import Settings
 from shardlog.wiring.stores import ProjectionDatabase
+
+RECORDS_LOOKED_AT = 1_000
+"""So many records are looked at for a frame: claims and invalid ones stand between frames, rarely many."""
 
 
 class ShardLag(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +113,11 @@ class Operating:
         target = Position.parse(token)
         if target.journal != self._opened.meta.journal:
             raise ProjectionError(f"the token is of journal {target.journal}, and this is {self._opened.meta.journal}")
-        return pass_over_to(self._opened.journal, self._source, self._store, self.keep(projection), target)
+        build = self.keep(projection)
+        held = self._store.stored(build.key).checkpoints.get(target.shard)
+        before = target.offset + 1
+        pass_over_by_hand(self._opened.journal, self._source, self._store, build, target.shard, before)
+        return before - (0 if held is None else held.next)
 
     def switch(self, key: BuildKey, behind_max: int | None) -> None:
         """Let the views show this build. Raises BuildRefused, BuildBehind."""
@@ -132,9 +142,20 @@ class Operating:
         next = 0 if held is None else held.next
         seconds = 0.0
         if next < end:
-            time_us = oldest_time_us(self._opened.journal, self._source, shard, held)
+            time_us = self._oldest_us(shard, held)
             seconds = max(0.0, time.time() - time_us / 1_000_000) if time_us else 0.0
         return ShardLag(shard=shard, next=next, records=max(0, end - next), seconds=round(seconds, 3))
+
+    def _oldest_us(self, shard: int, held: Checkpoint | None) -> int:
+        """When the oldest frame behind a checkpoint was recorded, in microseconds since 1970 UTC; 0 for none."""
+        source = self._source
+        fresh = Reader(source.journal, shard, source.shards)
+        reader = fresh if held is None else Reader.from_state(ReaderState(*held))
+        for offset, value in islice(self._opened.journal.read(shard, reader.position), RECORDS_LOOKED_AT):
+            verdict = reader.pass_over(offset, value)
+            if isinstance(verdict, FrameTaken):
+                return frame_time_us(verdict.body)
+        return 0
 
     def _refuse_unknown(self, projection: str) -> None:
         known = self._application.projections
