@@ -11,7 +11,7 @@ from itertools import groupby
 import click
 import pytest
 
-from shardlog.cli import admin, schema, serve
+from shardlog.cli import admin, projections, schema, serve
 from shardlog.cli.exit_codes import ExitCode
 from shardlog.cli.main import COMMANDS, shardlog
 from shardlog.wiring.setting_list import Setting, all_settings
@@ -42,7 +42,12 @@ def test_there_is_no_section_beside_them() -> None:
     assert sections == list(dict.fromkeys(setting.section for setting in all_settings()))
 
 
-GROUPS = {"serve": serve.COMMANDS, "admin": admin.COMMANDS, "schema": schema.COMMANDS}
+GROUPS = {
+    "serve": serve.COMMANDS,
+    "admin": admin.COMMANDS,
+    "projections": projections.COMMANDS,
+    "schema": schema.COMMANDS,
+}
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *(f"{group} {name}" for group, names in GROUPS.items() for name in names)])

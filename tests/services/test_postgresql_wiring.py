@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -15,6 +14,7 @@ from shardlog.errors import ConfigurationError
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.settings import load_settings
 from tests.services.command_line import SETTINGS, fill, open_engine, running, shardlog
+from tests.services.postgresql_settings import settings_of
 
 
 class Place:
@@ -22,11 +22,7 @@ class Place:
 
     def __init__(self, folder: Path, url: str, schema: str) -> None:
         self.folder, self.schema, self._url = folder, schema, url
-        parts = urlsplit(url)
-        (folder / "password").write_text(f"{parts.password}\n")
-        plain = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
-        named = f"database = {json.dumps(plain)}\nschema = {json.dumps(schema)}\npassword_file = 'password'"
-        self.settings = f"[projections]\n{named}\n"
+        self.settings = settings_of(folder, url, schema)
 
     def fill(self) -> None:
         """Accounts with a past, and their tables."""

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "verify": "Check the journal's chain, and that the code at hand still leads to the same state.",
     "snapshot": "Take a snapshot of every shard.",
     "rebuild": "Build a projection's tables again from the journal.",
+    "projections": "Show and operate projections: builds, lag, dead letters.",
     "dead-letters": "Show the commands that nobody goes on from, or mark one as resolved.",
     "schema": "Write, check and register the Avro schemas of messages.",
     "config": "Show every setting: value, unit, range, and where it comes from.",

@@ -15,13 +15,18 @@ import click
 import pytest
 
 from shardlog import errors
-from shardlog.cli import admin, schema, serve
+from shardlog.cli import admin, projections, schema, serve
 from shardlog.cli import main as main_module
 from shardlog.cli.exit_codes import ExitCode, exit_code_of
 from shardlog.cli.main import COMMANDS, main, shardlog
 from shardlog.errors import Corrupt, JournalHeld, ReplayDiffers, ShardlogError
 
-GROUPS = {"serve": serve.COMMANDS, "admin": admin.COMMANDS, "schema": schema.COMMANDS}
+GROUPS = {
+    "serve": serve.COMMANDS,
+    "admin": admin.COMMANDS,
+    "projections": projections.COMMANDS,
+    "schema": schema.COMMANDS,
+}
 ABOUT = {
     **{name: about for name, about in COMMANDS.items() if name not in GROUPS},
     **{f"{group} {name}": about for group, commands in GROUPS.items() for name, about in commands.items()},
