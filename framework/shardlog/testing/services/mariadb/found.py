@@ -26,7 +26,9 @@ def found_mariadb(environment: Mapping[str, str] | None = None) -> Iterator[str]
     environment = os.environ if environment is None else environment
     if address := environment.get(ADDRESS_VARIABLE):
         if not address.startswith("mariadb://"):  # not shown: it may hold a password
-            raise ConfigurationError(f"environment {ADDRESS_VARIABLE} must be mariadb://user:password@host:port/database")
+            raise ConfigurationError(
+                f"environment {ADDRESS_VARIABLE} must be mariadb://user:password@host:port/database"
+            )
         yield address
     elif docker_answers():
         with _container() as address:

@@ -82,7 +82,9 @@ def server_user() -> str | None:
     for name in USERS:
         if name in names:
             return name
-    raise ServiceMissing(f"MariaDB does not run as root, and there is no user {' or '.join(USERS)}: start it as another")
+    raise ServiceMissing(
+        f"MariaDB does not run as root, and there is no user {' or '.join(USERS)}: start it as another"
+    )
 
 
 def _fetch(folder: Path) -> None:
@@ -107,7 +109,13 @@ def _fetch(folder: Path) -> None:
 def _run(command: list[str], place: Path) -> str:
     try:
         done = subprocess.run(
-            command, cwd=place, capture_output=True, text=True, timeout=FETCH_SECONDS, stdin=subprocess.DEVNULL, check=False
+            command,
+            cwd=place,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise ServiceFailed(f"fetching MariaDB took longer than {FETCH_SECONDS} s: is there a network?") from error

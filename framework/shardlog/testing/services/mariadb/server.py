@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -125,7 +126,11 @@ class MariadbServer:
     @contextmanager
     def _connected(self) -> Iterator[pymysql.Connection[Any]]:
         connection = pymysql.connect(
-            unix_socket=str(self._socket), user=self.user, password=self.password, database=self.database, autocommit=True
+            unix_socket=str(self._socket),
+            user=self.user,
+            password=self.password,
+            database=self.database,
+            autocommit=True,
         )
         try:
             yield connection
@@ -182,6 +187,10 @@ class MariadbServer:
         return [*programs.prefix(), str(programs.server), "--no-defaults", *_as_user(), *options, *more]
 
     def _is_ready(self) -> bool:
+        """It listens first, and then runs its first statements; PyMySQL leaves open what nobody listens at."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(self._socket)) != 0:
+                return False
         try:
             return self.ask("SELECT 1") == [(1,)]
         except pymysql.Error:
