@@ -92,7 +92,8 @@ class TableStatements:
         if increment.alike is None:
             increment.each.execute(connection, rows)
             return
-        alike, others = [], []
+        alike: list[tuple[object, ...]] = []
+        others: list[tuple[object, ...]] = []
         for row in rows:
             same = all(row[a] == row[b] for a, b in zip(increment.inserted, increment.changed, strict=True))
             (alike if same else others).append(row)

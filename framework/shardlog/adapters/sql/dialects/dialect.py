@@ -90,7 +90,7 @@ class SqlDialect(ABC):
 
     @contextmanager
     def making_tables(self, engine: Engine) -> Iterator[None]:
-        """Around a transaction that makes or drops tables: one process at a time, where the transaction is not enough."""
+        """Around a transaction that makes or drops tables: one process at a time, where a transaction is not enough."""
         yield
 
 

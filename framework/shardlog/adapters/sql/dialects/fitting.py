@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shardlog.adapters.sql.values import Convert, decimal_text, enum_value, json_text
@@ -64,7 +63,7 @@ def _check_size(name: str, value: object, limits: Limits, count: int) -> None:
         raise ValueError(f"column {name!r}: a key of {len(value)} {unit}, and {limits.database} takes {most} here")
 
 
-def _check_decimal(name: str, value: Decimal | int, limits: Limits) -> None:
+def _check_decimal(name: str, value: Any, limits: Limits) -> None:
     whole, _, fraction = decimal_text(value).lstrip("-").partition(".")
     before = limits.decimal_digits - limits.decimal_places
     if len(fraction.rstrip("0")) > limits.decimal_places or len(whole.lstrip("0")) > before:

@@ -78,11 +78,11 @@ class _Tables(MySQLDDLCompiler):
             return text
         return f"{text} COMMENT={self.sql_compiler.render_literal_value(comment, String())}"
 
-    def visit_create_index(self, create: Any, **more: Any) -> str:
+    def visit_create_index(self, create: Any, *given: Any, **more: Any) -> str:
         index: Index = create.element
         parts = [column for column in index.columns if isinstance(column.type, Text) and not column.primary_key]
         index.dialect_options["mariadb"]["length"] = {column.name: INDEX_CHARACTERS for column in parts} or None
-        return super().visit_create_index(create, **more)
+        return super().visit_create_index(create, *given, **more)
 
 
 def _key_share(column: Column[Any] | None) -> int | None:

@@ -32,7 +32,7 @@ class MssqlDialect(SqlDialect):
 
     def open(self, url: URL, lock_wait_ms: int) -> Engine:
         raise ConfigurationError(
-            f"{url.render_as_string()!r} is a SQL Server, and none has run what is made here: statements for it compile, "
+            f"{url.render_as_string()!r} is a SQL Server, and none has run what is made here: its statements compile, "
             "and no more is known. Keep projections in SQLite, PostgreSQL or MariaDB"
         )
 
@@ -78,7 +78,8 @@ def _merge(upsert: Upsert, changed: Mapping[str, tuple[str, tuple[str, ...]]], d
     """
     preparer, types = dialect.identifier_preparer, dialect.type_compiler_instance
     columns, names = upsert.table.c, list(upsert.inserted)
-    casts, order = [], []
+    casts: list[str] = []
+    order: list[str] = []
     for name in names:
         text, wanted = _said(upsert.inserted[name], dialect)
         type_ = types.process(columns[name].type, type_expression=columns[name])
@@ -93,7 +94,8 @@ def _merge(upsert: Upsert, changed: Mapping[str, tuple[str, tuple[str, ...]]], d
     into = ", ".join(map(preparer.quote, names))
     values = ", ".join(f"given.{preparer.quote(name)}" for name in names)
     return Compiled(
-        f"MERGE INTO {preparer.format_table(upsert.table)} WITH (HOLDLOCK) USING (SELECT {', '.join(casts)}) AS given "
+        f"MERGE INTO {preparer.format_table(upsert.table)} WITH (HOLDLOCK) "  # noqa: S608  # quoted names, parameters
+        f"USING (SELECT {', '.join(casts)}) AS given "
         f"ON ({matches}){update} WHEN NOT MATCHED THEN INSERT ({into}) VALUES ({values});",
         tuple(order),
     )

@@ -1,4 +1,4 @@
-"""Tables in SQL Server, as SQLAlchemy's compilers say them, with what projections need besides. No server has run them."""
+"""Tables in SQL Server, by SQLAlchemy's compilers and what projections need besides. No server has run them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from sqlalchemy.dialects.mssql.base import MSTypeCompiler
 from shardlog.adapters.sql.dialects.fitting import Limits
 
 LIMITS = Limits("SQL Server", key_bytes=800, character_bytes=2, decimal_digits=38, decimal_places=10)
-"""A clustered index takes 900 bytes: numbers, times and ids of a key have the rest. The sum of two decimals has the same
-places."""
+"""A clustered index takes 900 bytes: numbers, times and ids of a key have the rest. A sum has its decimals' places."""
 COLLATION = "Latin1_General_100_BIN2"
 """By code points."""
 

@@ -215,7 +215,7 @@ def _first_statements(user: str, password: str, database: str) -> list[str]:
         f"CREATE DATABASE {database} CHARACTER SET utf8mb4;",
         *(f"CREATE USER {name} IDENTIFIED BY '{password}';" for name in who),
         *(f"GRANT ALL PRIVILEGES ON *.* TO {name} WITH GRANT OPTION;" for name in who),
-        f"DELETE FROM mysql.global_priv WHERE User NOT IN ('{user}', 'mariadb.sys');",
+        f"DELETE FROM mysql.global_priv WHERE User NOT IN ('{user}', 'mariadb.sys');",  # noqa: S608  # our own name
         "FLUSH PRIVILEGES;",
         "",
     ]
