@@ -58,7 +58,7 @@ STORED = ("a", "2013-01-01T10:17:00.000000 +00:00", "x", 1, "0.10", 1, b"\0", '[
 
 @pytest.fixture
 def dialect() -> Dialect:
-    dialect: Dialect = mssql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
+    dialect: Dialect = mssql.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
     speak_mssql(dialect)
     return dialect
 

@@ -66,7 +66,7 @@ def test_an_increment_by_what_is_inserted_is_one_statement_for_all_rows() -> Non
     ((text, rows),) = ran(TableChanges(Balance, [], {Columns(("balance", "fees"), ()): [row]}, {}, []))
     assert text == (
         "INSERT INTO balances (account, balance, fees, tags) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE "
-        "balance = (balance + VALUES(balance)), fees = (fees + VALUES(fees))"
+        "balance = (balances.balance + VALUES(balance)), fees = (balances.fees + VALUES(fees))"
     )
     assert rows == [("a", 1, "2", "[]")]
 
@@ -75,7 +75,7 @@ def test_an_increment_by_something_else_than_is_inserted_has_parameters_of_its_o
     alike, other = ("a", 1, Decimal(2), (), 1), ("b", 5, Decimal(2), (), 1)
     first, second = ran(TableChanges(Balance, [], {Columns(("balance",), ()): [alike, other]}, {}, []))
     assert first[1] == [("a", 1, "2", "[]")]
-    assert second[0].endswith("ON DUPLICATE KEY UPDATE balance = (balance + %s)")
+    assert second[0].endswith("ON DUPLICATE KEY UPDATE balance = (balances.balance + %s)")
     assert second[1] == [("b", 5, "2", "[]", 1)]
 
 

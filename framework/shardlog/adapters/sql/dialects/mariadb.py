@@ -87,7 +87,7 @@ class MariadbDialect(SqlDialect):
             )
             if size > most:
                 raise ValueError(
-                    f"a row of up to {size} bytes as a statement is larger than the server takes: max_allowed_packet is "
+                    f"a row of up to {size} bytes as a statement is more than the server takes: max_allowed_packet is "
                     f"{most}"
                 )
 

@@ -76,6 +76,7 @@ class MariadbServer:
             except ServiceFailed as failure:
                 if attempt == STARTS_MAX or "Address already in use" not in str(failure):
                     raise
+                self._running().forget()
         first.unlink()
 
     def kill(self) -> None:
@@ -92,8 +93,10 @@ class MariadbServer:
 
     def close(self) -> None:
         """End it at once, and delete its folder. Idempotent."""
-        if self._process is not None and self._process.is_running:
-            self._process.kill()
+        if self._process is not None:
+            if self._process.is_running:
+                self._process.kill()
+            self._process.forget()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
