@@ -140,9 +140,11 @@ class TestMariadb(ProjectionStoreContract):
         everything.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [], {}, added, [])]))
         assert self.rows("everything")[0][4] == Decimal("1000000000000000000000000000000000.3")
         for amount in (Decimal("9" * 45), Decimal("1E-21"), Decimal("1E+45")):
-            with pytest.raises(RowsRefused, match=r"price|everything"):
-                added = {PRICE: [(amount, Colour.RED, AT)]}
-                everything.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [], {}, added, [])]))
+            batch = Batch(
+                EVERYTHING, tables=[TableChanges(Everything, [], {}, {PRICE: [(amount, Colour.RED, AT)]}, [])]
+            )
+            with pytest.raises(RowsRefused, match="everything"):
+                everything.write(batch)
         everything.close()
 
     @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ class TestMariadb(ProjectionStoreContract):
         ("tampering", "said"),
         [
             ("DROP COLUMN note", "column 'note' is missing"),
-            ("MODIFY n INT NOT NULL", "'n' is INTEGER, and the row class makes it BIGINT"),
+            ("MODIFY n INT NOT NULL", r"'n' is INTEGER\(11\), and the row class makes it BIGINT"),
             ("MODIFY n BIGINT UNSIGNED NOT NULL", "'n' is BIGINT UNSIGNED"),
             ("MODIFY kind VARCHAR(700) COLLATE utf8mb4_general_ci NOT NULL", "utf8mb4_general_ci"),
             ("MODIFY label LONGTEXT NULL", "'label' may be null"),

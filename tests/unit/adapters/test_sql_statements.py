@@ -68,22 +68,22 @@ def test_an_increment_by_what_is_inserted_is_one_statement_for_all_rows() -> Non
         "INSERT INTO balances (account, balance, fees, tags) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE "
         "balance = (balances.balance + VALUES(balance)), fees = (balances.fees + VALUES(fees))"
     )
-    assert rows == [("a", 1, "2", "[]")]
+    assert rows == [("a", 1, Decimal(2), "[]")]
 
 
 def test_an_increment_by_something_else_than_is_inserted_has_parameters_of_its_own() -> None:
     alike, other = ("a", 1, Decimal(2), (), 1), ("b", 5, Decimal(2), (), 1)
     first, second = ran(TableChanges(Balance, [], {Columns(("balance",), ()): [alike, other]}, {}, []))
-    assert first[1] == [("a", 1, "2", "[]")]
+    assert first[1] == [("a", 1, Decimal(2), "[]")]
     assert second[0].endswith("ON DUPLICATE KEY UPDATE balance = (balances.balance + %s)")
-    assert second[1] == [("b", 5, "2", "[]", 1)]
+    assert second[1] == [("b", 5, Decimal(2), "[]", 1)]
 
 
 def test_parameters_follow_the_order_in_which_the_statement_names_them() -> None:
     row = (Decimal(2), ("x",), 5, "a")
     ((text, rows),) = ran(TableChanges(Balance, [], {}, {Columns(("fees",), ("tags", "balance")): [row]}, []))
     assert text == "UPDATE balances SET balance=%s, fees=(balances.fees + %s), tags=%s WHERE balances.account = %s"
-    assert rows == [(5, "2", '["x"]', "a")]
+    assert rows == [(5, Decimal(2), '["x"]', "a")]
 
 
 def test_puts_and_removes_are_one_statement_each() -> None:

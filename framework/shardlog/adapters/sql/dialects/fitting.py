@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shardlog.adapters.sql.values import Convert, decimal_text, enum_value, json_text
@@ -79,6 +80,11 @@ def _date(value: date) -> str:
     return value.isoformat()
 
 
+def _decimal(value: Decimal | int) -> Decimal:
+    """A number for the driver: a text, MariaDB would add as a float."""
+    return Decimal(decimal_text(value))
+
+
 def _real(value: float) -> float:
     number = float(value)
     if number - number != 0:
@@ -90,7 +96,7 @@ _EXACT: Mapping[Kind, Convert] = {
     "boolean": int,
     "integer": int,
     "real": _real,
-    "decimal": decimal_text,
+    "decimal": _decimal,
     "text": str,
     "date": _date,
     "uuid": str,

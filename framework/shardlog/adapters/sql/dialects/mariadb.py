@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
@@ -17,7 +16,7 @@ from shardlog.adapters.sql.dialects.fitting import strict
 from shardlog.adapters.sql.dialects.mariadb_types import LIMITS, speak_mariadb
 from shardlog.adapters.sql.values import Convert, time_text
 from shardlog.errors import ConfigurationError, ProjectionError, StoreUnavailable
-from shardlog.ports.rows import Column, Kind, TableShape
+from shardlog.ports.rows import Column, TableShape
 
 if TYPE_CHECKING:
     import pymysql
@@ -101,7 +100,7 @@ class MariadbDialect(SqlDialect):
         return mariadb_faults.kind(origin) if isinstance(origin, pymysql.Error) else None
 
     def shown(self, column: Column, value: Any) -> object:
-        return _SHOWN[column.kind](value) if column.kind in _SHOWN else value
+        return time_text(value.replace(tzinfo=UTC)) if column.kind == "time" else value
 
     @contextmanager
     def making_tables(self, engine: Engine) -> Iterator[None]:
@@ -128,12 +127,6 @@ def _unchanged(insert: mysql.Insert, upsert: Upsert) -> dict[str, ColumnElement[
 
 def _time(value: datetime) -> str:
     return time_text(value).replace("T", " ").removesuffix("Z")
-
-
-_SHOWN: Mapping[Kind, Callable[[Any], object]] = {
-    "time": lambda value: time_text(value.replace(tzinfo=UTC)),
-    "json": lambda text: msgspec.Raw(text.encode()),
-}
 
 
 def _measure(connection: pymysql.Connection[Any], record: Any) -> None:

@@ -5,11 +5,10 @@ Whoever wants to try gives `SqlProjectionStore` an engine of their own, whose di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Dialect, Engine
 from sqlalchemy.engine import URL
 
@@ -18,7 +17,7 @@ from shardlog.adapters.sql.dialects.fitting import strict
 from shardlog.adapters.sql.dialects.mssql_types import LIMITS
 from shardlog.adapters.sql.values import Convert, time_text
 from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
-from shardlog.ports.rows import Column, Kind, TableShape
+from shardlog.ports.rows import Column, TableShape
 
 _LATER = ("08", "40", "HYT")
 """SQLSTATE classes: connections, deadlocks, time-outs."""
@@ -68,7 +67,7 @@ class MssqlDialect(SqlDialect):
         return RowsRefused if state.startswith(_ROWS) else StoreFailed
 
     def shown(self, column: Column, value: Any) -> object:
-        return _SHOWN[column.kind](value) if column.kind in _SHOWN else value
+        return time_text(value) if column.kind == "time" else value
 
 
 def _merge(upsert: Upsert, changed: Mapping[str, tuple[str, tuple[str, ...]]], dialect: Dialect) -> Compiled:
@@ -113,9 +112,3 @@ def _said(value: ColumnElement[Any], dialect: Dialect) -> tuple[str, tuple[str, 
 
 def _time(value: datetime) -> str:
     return time_text(value).replace("Z", " +00:00")
-
-
-_SHOWN: Mapping[Kind, Callable[[Any], object]] = {
-    "time": time_text,
-    "json": lambda text: msgspec.Raw(text.encode()),
-}
