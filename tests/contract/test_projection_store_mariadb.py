@@ -13,9 +13,12 @@ from shardlog import AwareDatetime, Key, Projection, Row
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sql.rows import RowReader
 from shardlog.errors import CheckpointMoved, RowsRefused, TableMismatch
+from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, Columns, ProjectionStore, TableChanges
-from shardlog.testing.contracts.projections import TALLIES, ProjectionStoreContract, changes, checkpoint
+from shardlog.testing.contracts.builds import BuildsContract
+from shardlog.testing.contracts.projections import ProjectionStoreContract
+from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
 from tests.contract.test_projection_store_sqlite import EVERYTHING, Colour, Everything, OnlyKey, Size
 from tests.mariadb_fixtures import connected
 
@@ -33,10 +36,10 @@ class Keyed(Row, name="keyed"):
     at: Key[AwareDatetime]
 
 
-KEYED = Projection("keyed", rows=[Keyed])
+KEYED = Build(Projection("keyed", rows=[Keyed]), 1)
 
 
-class TestMariadb(ProjectionStoreContract):
+class TestMariadb(ProjectionStoreContract, BuildsContract):
     @pytest.fixture(autouse=True)
     def _database(self, mariadb: str) -> None:
         self.url = mariadb
@@ -68,7 +71,7 @@ class TestMariadb(ProjectionStoreContract):
     @pytest.fixture
     def everything(self) -> ProjectionStore:
         store = self.open()
-        store.prepare(EVERYTHING)
+        store.builds.begin(EVERYTHING, {})
         return store
 
     def test_of_two_workers_that_move_one_checkpoint_the_second_is_refused(self, store: ProjectionStore) -> None:
@@ -96,7 +99,7 @@ class TestMariadb(ProjectionStoreContract):
     def test_rows_are_shown_as_json_has_them(self, everything: ProjectionStore) -> None:
         self.put(everything, *REST)
         reader = RowReader(self.url)
-        (row,) = reader.first(EVERYTHING, Everything, 5)
+        (row,) = reader.first(Everything, 5)
         shown = msgspec.json.decode(msgspec.json.encode(row))
         assert (shown["at"], shown["ok"], shown["day"]) == ("2013-01-01T10:17:00.000005Z", True, "2013-01-01")
         assert (shown["parts"], shown["counts"], shown["ratio"]) == ([], {}, None)
@@ -125,12 +128,12 @@ class TestMariadb(ProjectionStoreContract):
 
     def test_texts_and_bytes_of_one_key_share_its_length_and_long_comments_are_cut(self) -> None:
         store = self.open()
-        store.prepare(KEYED)
+        store.builds.begin(KEYED, {})
         store.write(Batch(KEYED, tables=[TableChanges(Keyed, [("x" * 350, b"\xff" * 1400, AT)], {}, {}, [])]))
         for row in (("x" * 351, b"", AT), ("", b"x" * 1401, AT)):
             with pytest.raises(RowsRefused, match="here"):
                 store.write(Batch(KEYED, tables=[TableChanges(Keyed, [row], {}, {}, [])]))
-        comments = self.sql("SELECT table_comment FROM information_schema.tables WHERE table_name = 'keyed'")
+        comments = self.sql("SELECT table_comment FROM information_schema.tables WHERE table_name = 'keyed_v1'")
         assert all(len(str(comment)) <= 2_048 for (comment,) in comments)
         store.close()
 
@@ -160,14 +163,14 @@ class TestMariadb(ProjectionStoreContract):
     ) -> None:
         rest = list(REST)
         rest[place] = value
-        with pytest.raises(RowsRefused, match="'everything'"):
+        with pytest.raises(RowsRefused, match="'everything_v1'"):
             self.put(everything, *rest)
         assert self.rows("everything") == []
         everything.close()
 
     @pytest.mark.parametrize("at", [datetime(2013, 1, 1), "2013-01-01", None])
     def test_a_time_without_a_zone_is_refused(self, everything: ProjectionStore, at: object) -> None:
-        with pytest.raises(RowsRefused, match="'everything'"):
+        with pytest.raises(RowsRefused, match="'everything_v1'"):
             everything.write(
                 Batch(EVERYTHING, tables=[TableChanges(Everything, [(Colour.RED, at, *REST)], {}, {}, [])])
             )
@@ -204,17 +207,17 @@ class TestMariadb(ProjectionStoreContract):
     def test_a_table_changed_by_hand_is_refused_by_column(
         self, store: ProjectionStore, tampering: str, said: str
     ) -> None:
-        self.sql(f"ALTER TABLE contract_tallies {tampering}")
+        self.sql(f"ALTER TABLE contract_tallies_v1 {tampering}")
         with pytest.raises(TableMismatch, match=said):
             store.prepare(TALLIES)
 
     def test_a_table_dropped_by_hand_is_named_when_it_is_written_to(self, store: ProjectionStore) -> None:
-        self.sql("DROP TABLE contract_tallies")
-        with pytest.raises(TableMismatch, match="'contract_tallies' is missing"):
+        self.sql("DROP TABLE contract_tallies_v1")
+        with pytest.raises(TableMismatch, match="'contract_tallies_v1' is missing"):
             store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x", None)])))
 
     def test_analysts_see_the_docstring_of_a_row_class_as_the_comment_of_its_table(
         self, store: ProjectionStore
     ) -> None:
         wanted = "SELECT table_comment FROM information_schema.tables WHERE table_schema = DATABASE()"
-        assert self.sql(f"{wanted} AND table_name = 'contract_tallies'") == [("Counted things.",)]
+        assert self.sql(f"{wanted} AND table_name = 'contract_tallies_v1'") == [("Counted things.",)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,10 +13,17 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
+from shardlog.errors import (
+    CheckpointMoved,
+    ConfigurationError,
+    ProjectionError,
+    RowsRefused,
+    StoreFailed,
+    StoreUnavailable,
+)
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, Columns
-from shardlog.testing.contracts.projections import TALLIES, changes, checkpoint
+from shardlog.testing.contracts.tallies import AGAIN, TALLIES, changes, checkpoint
 from shardlog.testing.services.mariadb import MariadbOptions, MariadbServer
 from tests.mariadb_fixtures import connected
 from tests.missing import or_skip
@@ -28,7 +36,7 @@ NEXT = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
 
 def prepared(url: str, lock_wait_ms: int = 20_000) -> SqlProjectionStore:
     store = SqlProjectionStore(url, lock_wait_ms=lock_wait_ms)
-    store.prepare(TALLIES)
+    store.builds.begin(TALLIES, {})
     store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
     return store
 
@@ -58,7 +66,7 @@ def counted(connection: pymysql.Connection[Any]) -> list[tuple[Any, ...]]:
     return run(connection, f"SELECT kind, n FROM {TALLIED} WHERE kind IN ('a', 'b') ORDER BY 1")
 
 
-TALLIED = "contract_tallies"
+TALLIED = "contract_tallies_v1"
 WAITING = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
 
 
@@ -108,7 +116,7 @@ def test_a_deadlock_is_unavailable_and_the_batch_is_then_written_once(
     assert "1213" in str(raised[0])
     store.write(NEXT)
     assert counted(other) == [("a", 2), ("b", 2)]
-    assert store.stored(TALLIES).checkpoints == {0: checkpoint(2)}
+    assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(2)}
 
 
 def test_a_lock_that_is_not_let_go_is_unavailable(mariadb: str, other: pymysql.Connection[Any]) -> None:
@@ -164,7 +172,7 @@ def test_a_server_killed_in_mid_batch_has_nothing_of_it_and_takes_it_when_it_run
     with pytest.raises(StoreUnavailable, match="2003"):
         store.write(NEXT)
     server.start()
-    assert store.stored(TALLIES).checkpoints == {0: checkpoint(1)}
+    assert store.stored(TALLIES.key).checkpoints == {0: checkpoint(1)}
     store.write(NEXT)
     assert server.ask(f"SELECT sum(n), count(*) FROM {TALLIED}") == [(4, 2)]
     store.close()
@@ -238,7 +246,7 @@ def test_a_wrong_password_an_unknown_database_and_a_missing_right_are_for_a_pers
 
 
 def test_a_row_that_a_trigger_refuses_is_refused(store: SqlProjectionStore, other: pymysql.Connection[Any]) -> None:
-    run(other, "CREATE TRIGGER refusing BEFORE INSERT ON contract_tallies FOR EACH ROW SIGNAL SQLSTATE '45000'")
+    run(other, "CREATE TRIGGER refusing BEFORE INSERT ON contract_tallies_v1 FOR EACH ROW SIGNAL SQLSTATE '45000'")
     with pytest.raises(RowsRefused, match="1644"):
         store.write(NEXT)
     run(other, "DROP TRIGGER refusing")
@@ -246,8 +254,70 @@ def test_a_row_that_a_trigger_refuses_is_refused(store: SqlProjectionStore, othe
 
 
 def test_without_pymysql_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "pymysql", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'shardlog\[mariadb\]'"):
         SqlProjectionStore("mariadb://ann@db/x")
+
+
+class CutShort:
+    """Ends the connection of what runs in a thread where it waits for rows that this one has locked."""
+
+    def __init__(self, url: str, locked: str) -> None:
+        self.raised: list[ProjectionError] = []
+        self._url = url
+        self._holder = connected(url)
+        run(self._holder, f"SELECT 1 FROM {locked} FOR UPDATE")  # the gaps too: nothing is inserted
+
+    def run(self, do: Callable[[], object]) -> None:
+        def trial() -> None:
+            try:
+                do()
+            except ProjectionError as error:
+                self.raised.append(error)
+
+        thread = threading.Thread(target=trial)
+        thread.start()
+        (waiting,) = wait_for_waiting(self._url)
+        run(self._holder, f"KILL CONNECTION {waiting}")
+        thread.join(SECONDS)
+        self._holder.close()
+        assert [type(error) for error in self.raised] == [StoreUnavailable]
+
+
+def test_a_build_whose_beginning_was_cut_short_begins_again(mariadb: str, other: pymysql.Connection[Any]) -> None:
+    store = SqlProjectionStore(mariadb)
+    CutShort(mariadb, "shardlog_builds").run(lambda: store.builds.begin(TALLIES, {}))
+    assert store.builds.records() == []
+    with pytest.raises(CheckpointMoved):  # the tables are there already, and nobody fills them
+        store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
+    store.builds.begin(TALLIES, {})
+    store.write(Batch(TALLIES, [Move(None, checkpoint(1))], TWO))
+    assert run(other, "SELECT kind, n FROM contract_tallies ORDER BY 1") == [("a", 1), ("b", 1)]
+    store.close()
+
+
+def test_a_switch_that_was_cut_short_is_completed_by_the_next_one(
+    store: SqlProjectionStore, other: pymysql.Connection[Any], mariadb: str
+) -> None:
+    store.builds.begin(AGAIN, {})
+    CutShort(mariadb, "shardlog_builds").run(lambda: store.builds.switch(AGAIN.key, {}))
+    assert [record.state for record in store.builds.records()] == ["serving", "building"]
+    store.builds.switch(AGAIN.key, {})
+    assert [record.state for record in store.builds.records()] == ["retired", "serving"]
+    assert run(other, "SELECT kind, n FROM contract_tallies ORDER BY 1") == []
+    store.builds.switch(TALLIES.key, {})
+    assert run(other, "SELECT kind, n FROM contract_tallies ORDER BY 1") == [("a", 1), ("b", 1)]
+
+
+def test_after_a_switch_that_was_cut_short_the_new_build_can_be_dropped_and_the_old_one_is_shown(
+    store: SqlProjectionStore, other: pymysql.Connection[Any], mariadb: str
+) -> None:
+    store.builds.begin(AGAIN, {})
+    CutShort(mariadb, "shardlog_builds").run(lambda: store.builds.switch(AGAIN.key, {}))
+    CutShort(mariadb, "shardlog_tables").run(lambda: store.builds.drop(AGAIN.key))
+    assert [record.state for record in store.builds.records()] == ["serving", "building"]
+    store.builds.drop(AGAIN.key)
+    assert [record.state for record in store.builds.records()] == ["serving"]
+    assert run(other, "SELECT kind, n FROM contract_tallies ORDER BY 1") == [("a", 1), ("b", 1)]
+    store.write(NEXT)
+    assert counted(other) == [("a", 2), ("b", 2)]

@@ -15,9 +15,10 @@ from shardlog import AwareDatetime, Key, Projection, Row
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sql.dialects.mssql_types import speak_mssql
 from shardlog.adapters.sql.statements import TableStatements
-from shardlog.adapters.sql.tables import CHECKPOINTS, DEAD_LETTERS, OWNERS, REBUILDS, row_table
+from shardlog.adapters.sql.tables import BUILDS, CHECKPOINTS, DEAD_LETTERS, OWNERS, REBUILDS, row_table
 from shardlog.errors import ConfigurationError
 from shardlog.model.rows import Index
+from shardlog.ports.builds import Build
 from shardlog.ports.projections import Columns, TableChanges
 from shardlog.ports.rows import table_shape
 
@@ -49,7 +50,7 @@ class Ran:
         self.statements.append((" ".join(text.split()), rows))
 
 
-PROJECTION = Projection("movements", rows=[Movement, OnlyKey])
+BUILD = Build(Projection("movements", rows=[Movement, OnlyKey]), 1)
 AT = datetime(2013, 1, 1, 10, 17, tzinfo=UTC)
 KEY = ("a", AT)
 ROW = (*KEY, "x", 1, Decimal("0.10"), True, b"\0", ("t",))
@@ -65,7 +66,7 @@ def dialect() -> Dialect:
 
 def ran(dialect: Dialect, row: type[Row], changes: TableChanges) -> list[tuple[str, list[tuple[object, ...]]]]:
     connection = Ran()
-    TableStatements(row_table(PROJECTION, row), table_shape(row), dialect).write(connection, changes)  # type: ignore[arg-type]  # the one method that is used
+    TableStatements(row_table(BUILD, row), table_shape(row), dialect).write(connection, changes)  # type: ignore[arg-type]  # the one method that is used
     for text, rows in connection.statements:
         assert len(sqlglot.parse(text, read="tsql")) == 1
         assert all(text.count("?") == len(values) for values in rows)
@@ -73,7 +74,7 @@ def ran(dialect: Dialect, row: type[Row], changes: TableChanges) -> list[tuple[s
 
 
 def test_tables_are_in_its_types(dialect: Dialect) -> None:
-    table = row_table(PROJECTION, Movement)
+    table = row_table(BUILD, Movement)
     ddl = str(CreateTable(table).compile(dialect=dialect))
     assert "account NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL" in ddl
     assert "at DATETIMEOFFSET(6) NOT NULL" in ddl
@@ -81,7 +82,7 @@ def test_tables_are_in_its_types(dialect: Dialect) -> None:
     assert "fees DECIMAL(38, 10) NOT NULL" in ddl
     assert "settled BIT NOT NULL" in ddl
     assert "raw VARBINARY(max) NOT NULL" in ddl
-    for made in (table, CHECKPOINTS, DEAD_LETTERS, OWNERS, REBUILDS):
+    for made in (table, BUILDS, CHECKPOINTS, DEAD_LETTERS, OWNERS, REBUILDS):
         assert sqlglot.parse_one(str(CreateTable(made).compile(dialect=dialect)), read="tsql")
         for index in made.indexes:
             assert sqlglot.parse_one(str(CreateIndex(index).compile(dialect=dialect)), read="tsql")
@@ -90,10 +91,13 @@ def test_tables_are_in_its_types(dialect: Dialect) -> None:
 def test_a_put_is_a_merge_that_holds_the_keys_place(dialect: Dialect) -> None:
     ((text, rows),) = ran(dialect, Movement, TableChanges(Movement, [ROW], {}, {}, []))
     assert text.startswith(
-        "MERGE INTO movements WITH (HOLDLOCK) USING (SELECT CAST(? AS NVARCHAR(400)) AS account, "
+        "MERGE INTO movements_v1 WITH (HOLDLOCK) USING (SELECT CAST(? AS NVARCHAR(400)) AS account, "
         "CAST(? AS DATETIMEOFFSET(6)) AS at, "
     )
-    assert " ON (movements.account = given.account AND movements.at = given.at) WHEN MATCHED THEN UPDATE SET " in text
+    assert (
+        " ON (movements_v1.account = given.account AND movements_v1.at = given.at) WHEN MATCHED THEN UPDATE SET "
+        in text
+    )
     assert text.endswith("given.raw, given.tags);")
     assert rows == [STORED]
 
@@ -101,21 +105,21 @@ def test_a_put_is_a_merge_that_holds_the_keys_place(dialect: Dialect) -> None:
 def test_an_increment_adds_to_the_row_that_is_there(dialect: Dialect) -> None:
     group = {Columns(("amount", "fees"), ("label",)): [(*ROW, 5, Decimal(2), "y")]}
     ((text, rows),) = ran(dialect, Movement, TableChanges(Movement, [], group, {}, []))
-    assert "SET amount = movements.amount + ?, fees = movements.fees + ?, label = ? WHEN NOT MATCHED" in text
+    assert "SET amount = movements_v1.amount + ?, fees = movements_v1.fees + ?, label = ? WHEN NOT MATCHED" in text
     assert rows == [(*STORED, 5, Decimal(2), "y")]
 
 
 def test_a_row_that_is_only_a_key_is_left_as_it_is_and_names_are_quoted(dialect: Dialect) -> None:
     ((text, _),) = ran(dialect, OnlyKey, TableChanges(OnlyKey, [("a",)], {}, {}, []))
     assert "MATCHED THEN UPDATE" not in text
-    assert "only_key.[order] = given.[order]" in text
+    assert "only_key_v1.[order] = given.[order]" in text
 
 
 def test_updates_and_removes_are_plain(dialect: Dialect) -> None:
     group = {Columns(("amount",), ()): [(5, *KEY)]}
     removed, updated = ran(dialect, Movement, TableChanges(Movement, [], {}, group, [KEY]))
-    assert removed[0].startswith("DELETE FROM movements WHERE ")
-    assert updated[0].startswith("UPDATE movements SET amount=")
+    assert removed[0].startswith("DELETE FROM movements_v1 WHERE ")
+    assert updated[0].startswith("UPDATE movements_v1 SET amount=")
 
 
 @pytest.mark.parametrize("row", [("a ", *ROW[1:]), ("a" * 401, *ROW[1:]), (*ROW[:4], Decimal("1e-11"), *ROW[5:])])

@@ -12,6 +12,7 @@ from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.statements import TableStatements
 from shardlog.adapters.sql.tables import DEAD_LETTERS, row_table
 from shardlog.errors import ConfigurationError
+from shardlog.ports.builds import Build
 from shardlog.ports.projections import Columns, TableChanges
 from shardlog.ports.rows import table_shape
 
@@ -36,19 +37,19 @@ class Ran:
         self.statements.append((" ".join(text.split()), rows))
 
 
-PROJECTION = Projection("balances", rows=[Balance])
+BUILD = Build(Projection("balances", rows=[Balance]), 1)
 DIALECT = open_engine("mariadb://ann@db/x", 5_000).dialect
 
 
 def ran(changes: TableChanges) -> list[tuple[str, list[tuple[object, ...]]]]:
     connection = Ran()
-    statements = TableStatements(row_table(PROJECTION, Balance), table_shape(Balance), DIALECT)
+    statements = TableStatements(row_table(BUILD, Balance), table_shape(Balance), DIALECT)
     statements.write(connection, changes)  # type: ignore[arg-type]  # the two attributes that are used
     return connection.statements
 
 
 def test_a_table_compares_texts_byte_for_byte_and_its_key_has_a_length() -> None:
-    ddl = str(CreateTable(row_table(PROJECTION, Balance)).compile(dialect=DIALECT))
+    ddl = str(CreateTable(row_table(BUILD, Balance)).compile(dialect=DIALECT))
     assert "account VARCHAR(700) NOT NULL" in ddl
     assert "balance BIGINT NOT NULL" in ddl
     assert "fees DECIMAL(65, 20) NOT NULL" in ddl
@@ -65,8 +66,8 @@ def test_an_increment_by_what_is_inserted_is_one_statement_for_all_rows() -> Non
     row = ("a", 1, Decimal(2), (), 1, Decimal(2))
     ((text, rows),) = ran(TableChanges(Balance, [], {Columns(("balance", "fees"), ()): [row]}, {}, []))
     assert text == (
-        "INSERT INTO balances (account, balance, fees, tags) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE "
-        "balance = (balances.balance + VALUES(balance)), fees = (balances.fees + VALUES(fees))"
+        "INSERT INTO balances_v1 (account, balance, fees, tags) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE "
+        "balance = (balances_v1.balance + VALUES(balance)), fees = (balances_v1.fees + VALUES(fees))"
     )
     assert rows == [("a", 1, Decimal(2), "[]")]
 
@@ -75,21 +76,24 @@ def test_an_increment_by_something_else_than_is_inserted_has_parameters_of_its_o
     alike, other = ("a", 1, Decimal(2), (), 1), ("b", 5, Decimal(2), (), 1)
     first, second = ran(TableChanges(Balance, [], {Columns(("balance",), ()): [alike, other]}, {}, []))
     assert first[1] == [("a", 1, Decimal(2), "[]")]
-    assert second[0].endswith("ON DUPLICATE KEY UPDATE balance = (balances.balance + %s)")
+    assert second[0].endswith("ON DUPLICATE KEY UPDATE balance = (balances_v1.balance + %s)")
     assert second[1] == [("b", 5, Decimal(2), "[]", 1)]
 
 
 def test_parameters_follow_the_order_in_which_the_statement_names_them() -> None:
     row = (Decimal(2), ("x",), 5, "a")
     ((text, rows),) = ran(TableChanges(Balance, [], {}, {Columns(("fees",), ("tags", "balance")): [row]}, []))
-    assert text == "UPDATE balances SET balance=%s, fees=(balances.fees + %s), tags=%s WHERE balances.account = %s"
+    assert (
+        text
+        == "UPDATE balances_v1 SET balance=%s, fees=(balances_v1.fees + %s), tags=%s WHERE balances_v1.account = %s"
+    )
     assert rows == [(5, Decimal(2), '["x"]', "a")]
 
 
 def test_puts_and_removes_are_one_statement_each() -> None:
     put, remove = ("a", 1, Decimal(2), ()), ("b",)
     removed, inserted = ran(TableChanges(Balance, [put], {}, {}, [remove]))
-    assert removed == ("DELETE FROM balances WHERE balances.account = %s", [("b",)])
+    assert removed == ("DELETE FROM balances_v1 WHERE balances_v1.account = %s", [("b",)])
     assert inserted[0].endswith("UPDATE balance = VALUES(balance), fees = VALUES(fees), tags = VALUES(tags)")
 
 

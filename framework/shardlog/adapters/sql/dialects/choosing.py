@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
-from sqlalchemy import Dialect, Engine
+from sqlalchemy import Connection, Dialect, Engine
 
 from shardlog.adapters.sql.dialects.dialect import SqlDialect
 from shardlog.adapters.sql.dialects.mariadb import MariadbDialect
@@ -52,3 +52,9 @@ def making_tables(engine: Engine) -> AbstractContextManager[None]:
     """Around a transaction that makes or drops tables: as the database needs it."""
     says = own_dialect(engine.dialect)
     return nullcontext() if says is None else says.making_tables(engine)
+
+
+def commits_ddl(connection: Connection) -> bool:
+    """Whether a statement that makes or drops a table or a view commits what is open, and itself."""
+    says = own_dialect(connection.dialect)
+    return says is not None and says.commits_ddl

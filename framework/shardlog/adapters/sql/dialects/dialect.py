@@ -43,6 +43,8 @@ class SqlDialect(ABC):
 
     name: str
     """As SQLAlchemy calls it."""
+    commits_ddl: bool = False
+    """Whether a statement that makes or drops a table or a view commits what is open, and itself."""
 
     @abstractmethod
     def open(self, url: URL, lock_wait_ms: int) -> Engine:

@@ -37,6 +37,7 @@ class MariadbDialect(SqlDialect):
     """MariaDB."""
 
     name = "mariadb"
+    commits_ddl = True
 
     def open(self, url: URL, lock_wait_ms: int) -> Engine:
         seconds = max(1, lock_wait_ms // 1000)
