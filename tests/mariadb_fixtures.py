@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pymysql
@@ -46,6 +47,11 @@ def mariadb(mariadb_server: str) -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET latin1")
         yield make_url(mariadb_server).set(database=name).render_as_string(hide_password=False)
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
+        for (id,) in cursor.fetchall():  # a test that failed may have left one, and then nothing of it is dropped
+            with suppress(pymysql.err.OperationalError):
+                cursor.execute(f"KILL {id}")
+        cursor.execute("SET lock_wait_timeout = 20")
         cursor.execute(f"DROP DATABASE `{name}`")
     connection.close()
 
