@@ -30,7 +30,7 @@ from tests.missing import or_skip
 
 SECONDS = 30
 LOOK_SECONDS = 0.15
-"""InnoDB's table of transactions is filled anew where nobody has read it for 0.1 s: who asks more often sees the old."""
+"""InnoDB tells of its transactions anew where nobody has asked for 0.1 s: who asks more often hears the old."""
 N = Columns(("n",), ())
 TWO = changes(increments={N: [("a", 1, 1, "none", None, 1), ("b", 1, 1, "none", None, 1)]})
 NEXT = Batch(TALLIES, [Move(checkpoint(1), checkpoint(2))], TWO)
