@@ -309,6 +309,11 @@ def test_a_switch_that_was_cut_short_is_completed_by_the_next_one(
     store.builds.switch(AGAIN.key, {})
     assert [record.state for record in store.builds.records()] == ["retired", "serving"]
     assert run(other, "SELECT kind, n FROM contract_tallies ORDER BY 1") == []
+    impatient = SqlProjectionStore(mariadb, lock_wait_ms=1_000)
+    with pytest.raises(StoreUnavailable, match="1205"):  # a reader's transaction is open, and keeps what it has seen
+        impatient.builds.switch(TALLIES.key, {})
+    other.rollback()
+    impatient.close()
     store.builds.switch(TALLIES.key, {})
     assert run(other, "SELECT kind, n FROM contract_tallies ORDER BY 1") == [("a", 1), ("b", 1)]
 
