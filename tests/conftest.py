@@ -7,4 +7,4 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ("tests.kafka_fixtures", "tests.postgresql_fixtures")
+pytest_plugins = ("tests.kafka_fixtures", "tests.postgresql_fixtures", "tests.mariadb_fixtures")

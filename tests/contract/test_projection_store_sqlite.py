@@ -195,5 +195,5 @@ class TestSqliteFile(ProjectionStoreContract):
             self.open()
 
     def test_a_database_without_statements_is_refused(self) -> None:
-        with pytest.raises(ConfigurationError, match="'mysql'"):
-            SqlProjectionStore("mysql://localhost/x")
+        with pytest.raises(ConfigurationError, match="'oracle'"):
+            SqlProjectionStore("oracle://localhost/x")

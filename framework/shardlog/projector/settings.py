@@ -10,7 +10,8 @@ import msgspec
 from shardlog.errors import ConfigurationError
 from shardlog.ranges import Secret, check_ranges, field_types, is_secret
 
-SCHEMES = ("postgresql",)
+MARIADB_SCHEMES = ("mariadb", "mysql", "mariadb+pymysql", "mysql+pymysql")
+SCHEMES = ("postgresql", *MARIADB_SCHEMES)
 """What a database's URL may begin with."""
 
 
@@ -18,7 +19,7 @@ class ProjectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The database of the projections' tables."""
 
     database: str = ""
-    """`postgresql://user@host:port/database`, without a password; empty: `projections.sqlite` beside the journal."""
+    """`postgresql://user@host:port/database`, or `mariadb://...`, without a password; empty: a file beside the journal."""
     schema: Annotated[str, msgspec.Meta(min_length=1, max_length=63)] = "shardlog"
     """The schema of the tables in PostgreSQL, made where it is missing; one for each application."""
     password: Secret = ""
@@ -38,6 +39,11 @@ class ProjectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     def is_shared(self) -> bool:
         """Whether the tables are in a database server, which several processes reach."""
         return bool(self.database)
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Whether that server is MariaDB."""
+        return self.database.partition("://")[0] in MARIADB_SCHEMES
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Name and value of each, secrets hidden."""
@@ -63,6 +69,6 @@ def _check_url(url: str) -> None:
         )
     if scheme not in SCHEMES or not name:
         raise ConfigurationError(
-            f"projections setting database is {url!r}, and must be 'postgresql://user@host:port/database', or empty: "
-            "then the tables are in a SQLite file"
+            f"projections setting database is {url!r}, and must be 'postgresql://user@host:port/database', "
+            "'mariadb://user@host:port/database', or empty: then the tables are in a SQLite file"
         )

@@ -1,4 +1,4 @@
-"""From the settings to the database of the projections' tables: a file beside the journal, or PostgreSQL.
+"""From the settings to the database of the projections' tables: a file beside the journal, PostgreSQL or MariaDB.
 
 Whoever opens tables opens them here: an embedded engine, a projector, a rebuild, `shardlog status`.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import URL, make_url
 
 from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.rows import RowReader
@@ -20,7 +21,7 @@ from shardlog.wiring.settings import Settings
 
 TABLES = "projections.sqlite"
 LOCK_WAIT_MS = 5_000
-"""How long a connection waits for another's lock of the SQLite file."""
+"""How long a connection waits for another's lock of the SQLite file, or in MariaDB."""
 
 
 class ProjectionDatabase(NamedTuple):
@@ -47,7 +48,10 @@ class ProjectionDatabase(NamedTuple):
     @property
     def place(self) -> str:
         """Where the tables are, for people."""
-        return f"schema {self.settings.schema} of {self.settings.database}" if self.is_shared else str(self.file)
+        if not self.is_shared:
+            return str(self.file)
+        database = self.settings.database
+        return database if self.settings.is_mariadb else f"schema {self.settings.schema} of {database}"
 
     @property
     def exists(self) -> bool:
@@ -61,6 +65,8 @@ class ProjectionDatabase(NamedTuple):
         """
         if not self.is_shared:
             return SqlProjectionStore(self.file)
+        if self.settings.is_mariadb:
+            return SqlProjectionStore(self._mariadb_url(), lock_wait_ms=LOCK_WAIT_MS)
         url = self._url()
         from shardlog.adapters.postgresql import PostgresqlProjectionStore  # psycopg is an extra
 
@@ -74,10 +80,17 @@ class ProjectionDatabase(NamedTuple):
         """An engine whose connections see the tables by their names. Raises ConfigurationError."""
         if not self.is_shared:
             return open_engine(self.file, LOCK_WAIT_MS)
+        if self.settings.is_mariadb:
+            return open_engine(self._mariadb_url(), LOCK_WAIT_MS)
         url = self._url()
         from shardlog.adapters.postgresql import connecting
 
         return connecting.open_engine(url, self.settings.schema)
+
+    def _mariadb_url(self) -> URL:
+        password = self._password()
+        url = make_url(self.settings.database)
+        return url.set(password=password) if password else url
 
     def _url(self) -> str:
         """With the password. Raises ConfigurationError where its file cannot be read, or where there is no psycopg."""

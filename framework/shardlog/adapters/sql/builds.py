@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, literal, select, 
 from sqlalchemy.schema import DropTable
 
 from shardlog.adapters.sql import owners
+from shardlog.adapters.sql.dialects.choosing import commits_ddl
 from shardlog.adapters.sql.faults import mapped
 from shardlog.adapters.sql.tables import (
     BUILDS,
@@ -49,16 +50,18 @@ class SqlBuilds(Builds):
             found = next((record for record in there if record.key == key), None)
             if found is not None:
                 return found
-            for row in build.projection.rows:
-                table = row_table(build, row)
-                owners.own(connection, build, table, view_name(build, row))
+            tables = [(row_table(build, row), view_name(build, row)) for row in build.projection.rows]
+            for table, view in tables:
+                owners.own(connection, build, table, view)
+            for table, _ in tables:
+                connection.execute(DropTable(table, if_exists=True))  # what a beginning that was cut short has left
                 table.create(connection)
             serving = next((record.key for record in there if record.state == "serving"), None)
             record = BuildRecord(key=key, state="serving" if serving is None else "building", begun_at=_now())
-            _insert(connection, record, rebuild_to)
             if serving is None:
                 self._show(connection, key)
-            else:
+            _insert(connection, record, rebuild_to)  # behind all DDL, which not every database takes back
+            if serving is not None:
                 _copy_letters(connection, serving, key)
             return record
 
@@ -80,6 +83,8 @@ class SqlBuilds(Builds):
                     f"build {key.label} serves projection {key.projection!r}, and is not dropped: switch to another "
                     "one first"
                 )
+            if commits_ddl(connection):  # a switch that was cut short may have left views of this build
+                self._show_serving(connection, key.projection)
             for table in owners.tables(connection, key):
                 connection.execute(DropTable(table, if_exists=True))
             for internal in (OWNERS, CHECKPOINTS, DEAD_LETTERS, REBUILDS, BUILDS):
@@ -99,6 +104,11 @@ class SqlBuilds(Builds):
         with _mapped(f"noting what stopped build {key.label}"), self._transaction() as connection:
             _found(connection, key)
             _change(connection, key, stopped=why, stopped_at=_now())
+
+    def _show_serving(self, connection: Connection, projection: str) -> None:
+        for record in _records(connection, projection):
+            if record.state == "serving":
+                self._show(connection, record.key)
 
     def _show(self, connection: Connection, key: BuildKey) -> None:
         """Let the projection's views show this build; those that it has no table for are dropped."""

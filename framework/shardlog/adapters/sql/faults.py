@@ -8,16 +8,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
+from shardlog.adapters.sql.dialects.choosing import origin_kind
 from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
 
-_SQLITE_LATER = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM,
-     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
-)  # fmt: skip
-_SQLITE_NEVER = frozenset(
-    {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN,
-     sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERNAL}
-)  # fmt: skip
 _SQLSTATE_LATER = ("08", "40", "53", "55P03", "57", "58")
 """SQLSTATE classes (PostgreSQL, appendix A): connection, rollback, resources, lock, operator, system."""
 _SQLSTATE_NEVER = ("28", "3D", "42501", "F0", "XX", "25006")
@@ -55,9 +48,9 @@ def _kind(error: exc.SQLAlchemyError | sqlite3.Error) -> type[ProjectionError]:
     origin = error.orig if isinstance(error, exc.DBAPIError) else error
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return StoreUnavailable
-    code = getattr(origin, "sqlite_errorcode", None)
-    if isinstance(code, int):
-        return _by_sqlite_code(code & 0xFF)
+    known = origin_kind(origin) if origin is not None else None
+    if known is not None:
+        return known
     state = getattr(origin, "sqlstate", None)
     if isinstance(state, str):
         return by_sqlstate(state)
@@ -67,13 +60,7 @@ def _kind(error: exc.SQLAlchemyError | sqlite3.Error) -> type[ProjectionError]:
         refused = exc.IntegrityError | exc.DataError | exc.ProgrammingError | exc.InterfaceError | exc.NotSupportedError
         plain = not isinstance(error, exc.DBAPIError)
         return RowsRefused if plain or isinstance(error, refused) else StoreUnavailable
-    return RowsRefused if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError) else StoreFailed
-
-
-def _by_sqlite_code(code: int) -> type[ProjectionError]:
-    if code in _SQLITE_LATER:
-        return StoreUnavailable
-    return StoreFailed if code in _SQLITE_NEVER else RowsRefused
+    return StoreFailed
 
 
 def by_sqlstate(state: str) -> type[ProjectionError]:

@@ -79,7 +79,7 @@ _PLACE = (LETTERS.c.journal, LETTERS.c.shard, LETTERS.c.log_offset, LETTERS.c.lo
 class SqlRelayStore(RelayStore):
     """A relay's checkpoints and dead letters in one database.
 
-    database: a SQLAlchemy URL (sqlite, postgresql), or the path of a SQLite file, which is made where it is missing.
+    database: a sqlite:// URL, or the path of a SQLite file, which is made where it is missing.
     lock_wait_ms: how long SQLite waits for another process's lock before the store is unavailable.
     Raises ConfigurationError for another database, StoreUnavailable and StoreFailed where it cannot be opened.
     """
@@ -166,7 +166,7 @@ def _at(position: Position) -> ColumnElement[bool]:
 
 
 def _values(letter: CommandDeadLetter) -> dict[str, object]:
-    """The row of a letter. PostgreSQL's texts hold no NUL, so each stands as the six characters \\u0000, as in JSON.
+    """The row of a letter. A NUL, which not every database keeps, stands as the six characters \\u0000, as in JSON.
 
     That is not undone in reading, since the same six may stand there by themselves; the journal keeps what it was.
     """

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Engine, TableClause, column, inspect, select, table
 from sqlalchemy.engine import URL
 
+from shardlog.adapters.sql.dialects.choosing import own_dialect
 from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.faults import mapped
 from shardlog.adapters.sql.tables import SQL_TYPES
 from shardlog.model.messages import Row
-from shardlog.ports.rows import Kind, TableShape, table_shape
-
-_FROM_SQLITE: Mapping[Kind, Callable[[Any], object]] = {
-    "boolean": bool,
-    "json": lambda text: msgspec.Raw(text.encode()),
-}
-"""What SQLite keeps in another form than the one to be shown; times, dates and decimals are texts there already."""
+from shardlog.ports.rows import TableShape, table_shape
 
 
 class RowReader:
@@ -35,8 +27,7 @@ class RowReader:
         None where there is no view yet. Raises StoreUnavailable and StoreFailed.
         """
         shape = table_shape(row)
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        shown = {c.name: _FROM_SQLITE[c.kind] for c in shape.columns if is_sqlite and c.kind in _FROM_SQLITE}
+        says, columns = own_dialect(self._engine.dialect), {column.name: column for column in shape.columns}
         with mapped(f"reading table {shape.name!r}"), self._engine.begin() as connection:
             view = _view(connection, shape)
             if view is None:
@@ -44,7 +35,10 @@ class RowReader:
             keys = [view.c[name] for name in shape.keys if name in view.c]
             found = connection.execute(select(view).order_by(*keys).limit(limit)).mappings().all()
         return [
-            {name: shown[name](value) if name in shown and value is not None else value for name, value in row.items()}
+            {
+                name: says.shown(columns[name], value) if says and name in columns and value is not None else value
+                for name, value in row.items()
+            }
             for row in found
         ]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, inspect
+from typing import Any
+
+from sqlalchemy import Column, Connection, Dialect, Table, inspect
+from sqlalchemy.types import TypeEngine
 
 from shardlog.errors import TableMismatch
 
@@ -20,7 +23,7 @@ def check_table(connection: Connection, table: Table) -> None:
         found = there.get(column.name)
         if found is None:
             continue
-        type_there, type_wanted = found["type"].compile(dialect=dialect), column.type.compile(dialect=dialect)
+        type_there, type_wanted = _said(found["type"], dialect), _said(column.type, dialect, column)
         if type_there != type_wanted:
             problems.append(f"column {column.name!r} is {type_there}, and the row class makes it {type_wanted}")
         elif found["nullable"] and not column.nullable:
@@ -33,6 +36,11 @@ def check_table(connection: Connection, table: Table) -> None:
         problems.append(f"its key is ({', '.join(key)}), and the row class makes it ({', '.join(wanted)})")
     if problems:
         raise TableMismatch(f"table {table.name!r} is not as its row class says: {'; '.join(problems)}. {_NEXT}")
+
+
+def _said(type_: TypeEngine[Any], dialect: Dialect, column: Column[Any] | None = None) -> str:
+    """As in CREATE TABLE; a key may have another type there than other columns."""
+    return dialect.type_compiler_instance.process(type_, type_expression=column)
 
 
 _NEXT = "Rebuild the projection, or give it the next version= so that new tables are made beside these."

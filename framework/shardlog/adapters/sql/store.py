@@ -1,4 +1,4 @@
-"""The projection store on a SQL database: SQLite or PostgreSQL, through SQLAlchemy Core."""
+"""The projection store on a SQL database, through SQLAlchemy Core: one way for all, and `dialects` for what differs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shardlog.adapters.sql import letters
 from shardlog.adapters.sql.builds import SqlBuilds
+from shardlog.adapters.sql.dialects.choosing import making_tables
 from shardlog.adapters.sql.engine import WRITES, open_engine
 from shardlog.adapters.sql.faults import mapped
 from shardlog.adapters.sql.shape_check import check_table
@@ -30,7 +31,7 @@ class SqlProjectionStore(ProjectionStore):
     """Projections in one database.
 
     database: a SQLAlchemy URL, or the path of a SQLite file, which is made where it is missing; or an engine.
-    lock_wait_ms: how long SQLite waits for another process's lock before the store is unavailable.
+    lock_wait_ms: how long the database waits for another process's lock before the store is unavailable.
     Raises ConfigurationError for another database, StoreUnavailable and StoreFailed where it cannot be opened.
     """
 
@@ -89,7 +90,7 @@ class SqlProjectionStore(ProjectionStore):
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._engine.connect() as plain:
+        with making_tables(self._engine), self._engine.connect() as plain:
             connection = plain.execution_options(**{WRITES: True})
             with connection.begin():
                 yield connection

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
 
 import msgspec
-
-from shardlog.ports.rows import Column, Kind
 
 Convert: TypeAlias = Callable[[Any], object]
 
@@ -36,22 +34,14 @@ def json_text(value: object) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()
 
 
-def _enum_value(value: object) -> object:
+def enum_value(value: object) -> object:
+    """What an Enum's member stands for; all else is itself."""
     return value.value if isinstance(value, Enum) else value
 
 
-def _date_text(value: date) -> str:
-    return value.isoformat()
-
-
-_ANYWHERE: dict[Kind, Convert] = {"enum": _enum_value, "int_enum": _enum_value, "json": json_text}
-_SQLITE: dict[Kind, Convert] = {"time": time_text, "decimal": decimal_text, "date": _date_text, "uuid": str}
-
-
-def converter(column: Column, dialect: str) -> Convert | None:
-    """What makes the column's values fit the driver; None where they do."""
-    convert = _ANYWHERE.get(column.kind) or (_SQLITE.get(column.kind) if dialect == "sqlite" else None)
-    if convert is None or not column.nullable:
+def or_none(convert: Convert | None, *, nullable: bool) -> Convert | None:
+    """The same for a column that may be None."""
+    if convert is None or not nullable:
         return convert
     given = convert
     return lambda value: None if value is None else given(value)

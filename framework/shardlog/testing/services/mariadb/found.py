@@ -1,0 +1,48 @@
+"""The MariaDB that tests use: an address in the environment, a container, or a local process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from shardlog.errors import ConfigurationError
+from shardlog.testing.services.kafka.found import docker_answers
+from shardlog.testing.services.mariadb.server import MariadbServer
+
+ADDRESS_VARIABLE = "SHARDLOG_MARIADB"
+"""mariadb://user:password@host:port/database of a server that runs, whose user may create databases and see all
+connections (PROCESS, CONNECTION ADMIN)."""
+IMAGE = "mariadb:10.11"
+
+
+@contextmanager
+def found_mariadb(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A server's address with user and password, for as long as the context lasts.
+
+    SHARDLOG_MARIADB, else a container where Docker answers, else a local process. Raises ServiceMissing where there is
+    none of them; the message says what to install.
+    """
+    environment = os.environ if environment is None else environment
+    if address := environment.get(ADDRESS_VARIABLE):
+        if not address.startswith("mariadb://"):  # not shown: it may hold a password
+            raise ConfigurationError(
+                f"environment {ADDRESS_VARIABLE} must be mariadb://user:password@host:port/database"
+            )
+        yield address
+    elif docker_answers():
+        with _container() as address:
+            yield address
+    else:
+        with MariadbServer() as server:
+            yield server.url
+
+
+@contextmanager
+def _container() -> Iterator[str]:
+    """A server in a container, as its superuser. Not run where no Docker answers."""
+    from testcontainers.community.mysql import MySqlContainer
+
+    with MySqlContainer(IMAGE, username="root", dialect=None) as container:
+        host, port = container.get_container_host_ip(), container.get_exposed_port(3306)
+        yield f"mariadb://root:{container.root_password}@{host}:{port}/{container.dbname}"
