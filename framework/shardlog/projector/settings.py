@@ -19,7 +19,7 @@ class ProjectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The database of the projections' tables."""
 
     database: str = ""
-    """`postgresql://user@host:port/database`, or `mariadb://...`, without a password; empty: a file beside the journal."""
+    """`postgresql://user@host:port/database`, or `mariadb://...`; no password; empty: a file beside the journal."""
     schema: Annotated[str, msgspec.Meta(min_length=1, max_length=63)] = "shardlog"
     """The schema of the tables in PostgreSQL, made where it is missing; one for each application."""
     password: Secret = ""
