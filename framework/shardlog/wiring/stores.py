@@ -14,6 +14,7 @@ from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.rows import RowReader
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError
+from shardlog.ports.leases import Leases
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.settings import Settings
@@ -65,6 +66,16 @@ class ProjectionDatabase(NamedTuple):
         from shardlog.adapters.postgresql import PostgresqlProjectionStore  # psycopg is an extra
 
         return PostgresqlProjectionStore(url, schema=self.settings.schema)
+
+    def open_leases(self) -> Leases:
+        """The leases of those who write tables in a shared database, once its store has been opened.
+
+        Raises ConfigurationError.
+        """
+        url = self._url()
+        from shardlog.adapters.postgresql import PostgresqlLeases  # psycopg is an extra
+
+        return PostgresqlLeases(url, schema=self.settings.schema)
 
     def open_rows(self) -> RowReader:
         """What reads rows of the tables. Raises ConfigurationError."""

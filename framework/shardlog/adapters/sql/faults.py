@@ -18,8 +18,8 @@ _SQLITE_NEVER = frozenset(
     {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN,
      sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERNAL}
 )  # fmt: skip
-_SQLSTATE_LATER = ("08", "40", "53", "55P03", "57", "58")
-"""SQLSTATE classes (PostgreSQL, appendix A): connection, rollback, resources, lock, operator, system."""
+_SQLSTATE_LATER = ("08", "25P03", "40", "53", "55P03", "57", "58")
+"""SQLSTATE classes (PostgreSQL, appendix A): connection, idle too long, rollback, resources, lock, operator, system."""
 _SQLSTATE_NEVER = ("28", "3D", "42501", "F0", "XX", "25006")
 
 
