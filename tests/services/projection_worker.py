@@ -35,10 +35,10 @@ class Tally(Row, name="tallies"):
     amount: int = 0
 
 
-def worker_application(gate: Path | None = None) -> Application:
+def worker_application(gate: Path | None = None, version: int = 1) -> Application:
     """Two projections, one of which waits at its gate."""
-    balances = bank()[1]
-    gated = Projection("gated", rows=[Tally])
+    balances = bank(version=version)[1]
+    gated = Projection("gated", rows=[Tally], version=version)
 
     @gated.on
     def tally(event: Deposited, recorded: Recorded) -> Changes:
@@ -59,12 +59,12 @@ def say(group: ProjectionGroup) -> None:
     print(json.dumps({"member": group.member, **shown}), flush=True)
 
 
-def main(directory: str, url: str, schema: str, gate: str, lease_ms: str) -> None:
+def main(directory: str, url: str, schema: str, gate: str, lease_ms: str, version: str) -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     journal = SqliteJournal(Path(directory), SHARDS)
     store, leases = PostgresqlProjectionStore(url, schema=schema), PostgresqlLeases(url, schema=schema)
-    application = worker_application(Path(gate))
+    application = worker_application(Path(gate), int(version))
     limits = Limits(batch_frames_max=1, lease_ms=int(lease_ms))
     threads = ProjectionThreads(journal, JOURNAL, SHARDS, application, store, limits, in_group=True)
     group = ProjectionGroup(threads, leases, lease_names(application), SHARDS, limits.lease_ms)

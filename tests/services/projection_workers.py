@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,7 +43,7 @@ class Shown(NamedTuple):
 class WorkerProcess:
     """One worker; a thread keeps what it said last."""
 
-    def __init__(self, directory: Path, url: str, schema: str, number: int, lease_ms: int) -> None:
+    def __init__(self, directory: Path, url: str, schema: str, number: int, lease_ms: int, version: int) -> None:
         self.gate = directory / f"gate-{number}"
         self._said: dict[str, Any] = {}
         self.errors = directory / f"worker-{number}.log"
@@ -51,7 +51,7 @@ class WorkerProcess:
             self.popen = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.services.projection_worker"),
-                    *(str(directory), url, schema, str(self.gate), str(lease_ms)),
+                    *(str(directory), url, schema, str(self.gate), str(lease_ms), str(version)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -106,10 +106,10 @@ class Ground:
         self._random = random.Random(schema)
         PostgresqlProjectionStore(url, schema=schema).close()
 
-    def work(self, workers: int = 1, lease_ms: int = LEASE_MS) -> list[WorkerProcess]:
+    def work(self, workers: int = 1, lease_ms: int = LEASE_MS, version: int = 1) -> list[WorkerProcess]:
         """Start so many more."""
         more = [
-            WorkerProcess(self.directory, self.url, self.schema, len(self.workers) + number, lease_ms)
+            WorkerProcess(self.directory, self.url, self.schema, len(self.workers) + number, lease_ms, version)
             for number in range(workers)
         ]
         self.workers += more
@@ -123,9 +123,9 @@ class Ground:
             ids = self._random.sample(range(ACCOUNTS), ACCOUNTS // 2)
             self._log.happened(*[(f"a{id}", Deposited(amount=self._random.randrange(1_000))) for id in ids])
 
-    def end(self) -> int:
-        """Records that were appended, over all shards; the last ones may be on their way."""
-        return sum(reader.position for reader in self._log._readers)
+    def end(self, shards: Collection[int] = range(SHARDS)) -> int:
+        """Records that were appended, over these shards; the last ones may be on their way."""
+        return sum(self._log._readers[shard].position for shard in shards)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for it, while no worker ends by itself."""
@@ -146,16 +146,23 @@ class Ground:
 
         self.until(is_spread, f"shards spread over {len(among)}")
 
+    def serving(self) -> dict[str, int]:
+        """By projection, the version of the build that the views show."""
+        with self.connect() as connection:
+            found = connection.execute("SELECT projection, version FROM shardlog_builds WHERE state = 'serving'")
+            return dict(found.fetchall())
+
     def until_caught_up(self) -> None:
         """Wait until the tables have what the journal holds."""
         end = self.end()
         self.until(lambda: all(self.read(name) == end for name in PROJECTIONS), "all is read")
 
-    def read(self, projection: str) -> int:
-        """Records that the projection's checkpoints are behind, over all shards."""
+    def read(self, projection: str, version: int = 1) -> int:
+        """Records that the checkpoints of a version are behind, over all shards."""
         with self.connect() as connection:
             found = connection.execute(
-                "SELECT coalesce(sum(next), 0) FROM shardlog_checkpoints WHERE projection = %s", (projection,)
+                "SELECT coalesce(sum(next), 0) FROM shardlog_checkpoints WHERE projection = %s AND version = %s",
+                (projection, version),
             ).fetchone()
         assert found is not None
         return int(found[0])

@@ -135,6 +135,18 @@ def test_a_worker_stopped_in_a_transaction_loses_its_locks_and_goes_on_as_a_memb
     finish(ground)
 
 
+def test_a_new_version_serves_once_all_its_workers_have_built_their_shards(ground: Ground) -> None:
+    ground.happen(FRAMES)
+    ground.work(2)
+    ground.until_caught_up()
+    first, second = ground.work(2, version=2)
+    ground.until_spread([first, second])
+    ground.until(lambda: ground.serving() == {"balances": 2, "gated": 2}, "the new version serves")
+    ground.happen(3)
+    ground.until(lambda: all(ground.read(name, 2) == ground.end() for name in PROJECTIONS), "the new version has all")
+    finish(ground)
+
+
 def waiting(ground: Ground) -> int:
     """Transactions of workers that wait for a lock."""
     with ground.connect() as connection:
