@@ -34,7 +34,7 @@ from shardlog.journal.control import META_KEY, Meta, decode_meta, encode_meta
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
 from shardlog.sharding import shard_of
-from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.projecting import ProjectionThreads
 
 SHARDS = 2
 SERVE_SECONDS = 60.0
@@ -105,7 +105,7 @@ class KafkaBank:
 def project(journal: KafkaJournal, meta: Meta, path: Path) -> dict[str, int]:
     """Read the journal into SQLite to its end; returns the balances of all accounts."""
     store = SqlProjectionStore(path)
-    thread = ProjectionThread(journal, meta.journal, SHARDS, application, store)
+    thread = ProjectionThreads(journal, meta.journal, SHARDS, application, store)
     thread.start()
     try:
         thread.wait_until_caught_up(60.0)

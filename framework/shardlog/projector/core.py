@@ -79,6 +79,11 @@ def next_offset(checkpoints: Mapping[int, Checkpoint], shard: int) -> int:
     return 0 if checkpoint is None else checkpoint.next
 
 
+def next_offsets(checkpoints: Mapping[int, Checkpoint]) -> dict[int, int]:
+    """By shard that has been begun, where to read on."""
+    return {shard: checkpoint.next for shard, checkpoint in checkpoints.items()}
+
+
 def moves(old: Mapping[int, Checkpoint], new: Mapping[int, Checkpoint]) -> list[Move]:
     """The checkpoints that differ, in the order of shards."""
     return [Move(old.get(shard), new[shard]) for shard in sorted(new) if old.get(shard) != new[shard]]

@@ -30,10 +30,15 @@ class Feed:
             records = self._take(end, records_max, bytes_max)
         return records
 
-    def _open(self, start: int) -> None:
+    def close(self) -> None:
+        """Give back what it reads with, until it reads again."""
         if isinstance(self._values, Generator):
             self._values.close()
+        self._values = iter(())
         self._next = -1
+
+    def _open(self, start: int) -> None:
+        self.close()
         self._values = self._journal.read(self._shard, start)
 
     def _take(self, end: int, records_max: int, bytes_max: int) -> list[Record]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Event as StopEvent
 from time import monotonic, sleep
 from typing import NamedTuple, cast
@@ -22,13 +22,15 @@ from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
-from shardlog.projector.core import Passed, Record, Source, before, check, next_offset, pass_over
+from shardlog.projector.ages import now_us
+from shardlog.projector.core import Passed, Record, Source, before, check, next_offset, next_offsets, pass_over
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
 from shardlog.projector.feed import Feed
 from shardlog.projector.heard import FrameReader
 from shardlog.projector.passing_over import pass_over_by_hand
 from shardlog.projector.row_owners import RowOwners
+from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.watching import BuildWatch
 from shardlog.projector.worker import Limits, Worker
 from shardlog.telemetry.figures import ProjectionFigures
@@ -50,6 +52,8 @@ class Projector:
     projections: each has its own checkpoints, transactions and failures; the build that its code keeps is begun where
     there is none. check_rows: refuse a row written from two routing keys (for tests; remembers every row). keeps: False
     for one that only rebuilds, while others keep what serves. now_s: a clock that does not go back, in seconds.
+    serves: the shards to begin with, None for all; see `assign`. shared: with projectors of other threads. passes: for
+    which errors a projection that has stopped is let go on (`go_on`), so that its build's record does not name them.
 
     Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
     cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that
@@ -69,18 +73,24 @@ class Projector:
         check_rows: bool = False,
         keeps: bool = True,
         now_s: Callable[[], float] = monotonic,
+        serves: Collection[int] | None = None,
+        shared: SharedFrames | None = None,
+        passes: Callable[[ShardlogError], bool] = lambda _: False,
     ) -> None:
         self._journal = journal
         self._source = Source(journal_id, shards)
+        self._serves = tuple(range(shards)) if serves is None else tuple(sorted(set(serves)))
         self._application = application
         self._store = store
         self._limits = limits or Limits()
         self._feeds = [Feed(journal, shard) for shard in range(shards)]
         self._builder_feeds = [Feed(journal, shard) for shard in range(shards)]
+        self._shared = shared
+        self._passes = passes
         self._readers: dict[tuple[str, ...], FrameReader] = {}
         self._watch = BuildWatch(journal, self._source, store, now_s)
         self._checks_rows = check_rows
-        _refuse_shared_tables(projections)
+        refuse_shared_tables(projections)
         self._workers: list[Worker] = []
         self._builders: dict[str, Worker] = {}
         self._known_ends = self._ends()
@@ -89,6 +99,29 @@ class Projector:
             self._workers.append(worker)
             if keeps:
                 self._open(worker)
+
+    @property
+    def shards(self) -> tuple[int, ...]:
+        """The shards that it serves, in order."""
+        return self._serves
+
+    def assign(self, shards: Collection[int]) -> None:
+        """Serve these shards from the next step on, each from its stored checkpoint, and no others.
+
+        A projection whose checkpoints cannot be loaded stops.
+        """
+        serves = tuple(sorted(set(shards)))
+        for shard in set(self._serves) - set(serves):
+            self._feeds[shard].close()
+        self._serves = serves
+        for worker in (*self._workers, *self._builders.values()):
+            worker.shards = serves
+            try:
+                if worker.build is not None:
+                    self._load_anew(worker)
+            except ShardlogError as error:
+                worker.checkpoints = {s: held for s, held in worker.checkpoints.items() if s in serves}
+                worker.stopped = worker.stopped or error
 
     @property
     def stopped(self) -> Mapping[str, ShardlogError]:
@@ -107,6 +140,8 @@ class Projector:
         """
         ends = self._known_ends = self._ends()
         self._watch.look(self._workers, self._builders)
+        for worker in (*self._workers, *self._builders.values()):
+            worker.ages.look(next_offsets(worker.checkpoints), ends, now_us())
         read = sum(self._step_group(group, ends) for group in self._groups())
         for worker in (*self._workers, *self._builders.values()):
             self._conclude(worker, ends)
@@ -141,17 +176,7 @@ class Projector:
         From any thread, and without I/O: ends are those of the last look.
         """
         ends = self._known_ends
-        return [
-            ProjectionFigures(
-                name=worker.name,
-                is_stopped=worker.stopped is not None,
-                handled=worker.handled,
-                dead_letters=worker.lettered,
-                next={shard: checkpoint.next for shard, checkpoint in dict(worker.checkpoints).items()},
-                end=ends,
-            )
-            for worker in self._workers
-        ]
+        return [worker.figures(ends, now_us()) for worker in self._workers]
 
     def behind(self) -> int:
         """How many records the slowest projection has still to read, over all shards, stopped ones included.
@@ -218,6 +243,22 @@ class Projector:
                     worker.stopped = error
                     raise
 
+    def go_on(self, name: str) -> None:
+        """Let a stopped projection go on from its stored checkpoint, where nothing had to be repaired.
+
+        Others that keep its build are told nothing. Raises as `resume`.
+        """
+        worker = self._worker(name)
+        try:
+            if worker.build is None:
+                self._watch.open(worker)
+            else:
+                self._load_anew(worker)
+        except ShardlogError as error:
+            worker.stopped = error
+            raise
+        worker.stopped = None
+
     def pass_over(self, name: str, shard: int, before: int) -> None:
         """Let a projection go on at this offset of a shard, without what stands between: see `pass_over_by_hand`.
 
@@ -242,7 +283,7 @@ class Projector:
         raise KeyError(f"projection {name!r} is not served here: there are {[worker.name for worker in self._workers]}")
 
     def _ends(self) -> dict[int, int]:
-        return {shard: self._journal.offsets(shard)[1] for shard in range(self._source.shards)}
+        return {shard: self._journal.offsets(shard)[1] for shard in self._serves}
 
     def _open(self, worker: Worker) -> None:
         try:
@@ -259,17 +300,26 @@ class Projector:
 
     def _make_worker(self, projection: Projection) -> Worker:
         owners = RowOwners(self._application, projection.name) if self._checks_rows else None
-        return Worker(Listener(projection, self._application), self._store, self._source, self._limits, owners)
+        worker = Worker(Listener(projection, self._application), self._store, self._source, self._limits, owners)
+        worker.shards = self._serves
+        return worker
 
     def _conclude(self, worker: Worker, ends: Mapping[int, int]) -> None:
         """What follows a step: a build that has caught up is switched to, and what stopped one is noted."""
-        self._watch.note_stopped(worker)
+        if worker.stopped is None or not self._passes(worker.stopped):
+            self._watch.note_stopped(worker)
         if worker.is_working and self._watch.switch(worker, ends) and self._builders.get(worker.name) is worker:
             del self._builders[worker.name]
             place = self._workers.index(self._worker(worker.name))
             worker.handled += self._workers[place].handled
             worker.lettered += self._workers[place].lettered
             self._workers[place] = worker
+
+    def _load_anew(self, worker: Worker) -> None:
+        """The ends are asked for behind the checkpoints, which another process may just have moved."""
+        worker.load()
+        ends = self._known_ends = self._ends()
+        check(self._source, worker.name, worker.checkpoints, ends)
 
     def _groups(self) -> list[list[Worker]]:
         """Projections at the same position read and decode together; builds beside others read by themselves."""
@@ -298,6 +348,8 @@ class Projector:
             return 0
         if not records:
             return 0
+        for worker in group:
+            worker.ages.read(passed.frames)
         try:
             self._write(group, passed, records)
         except UnknownFormat as error:
@@ -311,7 +363,7 @@ class Projector:
         reader = self._reader(group)
         drafts = [(worker, worker.draft()) for worker in group]
         for frame in passed.frames:
-            heard = reader.read(*frame)
+            heard = reader.read(*frame) if self._shared is None else self._shared.read(*frame, reader)
             for worker, draft in drafts:
                 worker.hear(draft, heard)
         for worker, draft in drafts:
@@ -362,7 +414,8 @@ def _build_of(worker: Worker) -> Build:
     return worker.build
 
 
-def _refuse_shared_tables(projections: Sequence[Projection]) -> None:
+def refuse_shared_tables(projections: Sequence[Projection]) -> None:
+    """Raises ConfigurationError where two projections keep one table."""
     owners: dict[str, Projection] = {}
     for projection in projections:
         for row in projection.rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from time import monotonic
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -20,13 +21,16 @@ from shardlog.model.recorded import Position
 from shardlog.ports.builds import Build, BuildRecord, BuildState
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import Batch, ProjectionStore
-from shardlog.projector.core import Frame, Passed, Record, Source, moves, pass_over
+from shardlog.projector.ages import Ages
+from shardlog.projector.core import Frame, Passed, Record, Source, moves, next_offsets, pass_over
 from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why, position_of, reason
 from shardlog.projector.heard import Heard
 from shardlog.projector.parking import Parking
 from shardlog.projector.row_owners import RowOwners
 from shardlog.ranges import check_ranges
+from shardlog.telemetry.counts import ProjectionCounts
 from shardlog.telemetry.fields import Fields
+from shardlog.telemetry.figures import ProjectionFigures
 
 log = logging.getLogger("shardlog.projector")
 Read: TypeAlias = Callable[[Frame], list[Heard]]
@@ -48,6 +52,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long it is tried."""
     replans_max: Annotated[int, msgspec.Meta(ge=0)] = 10
     """How often a batch is planned anew since dead letters were settled by hand meanwhile."""
+    lease_ms: Annotated[int, msgspec.Meta(ge=300, le=86_400_000)] = 5_000
+    """How long a process of a group keeps its shards without saying that it lives; it says so three times as often."""
 
     def __post_init__(self) -> None:
         check_ranges(self, "projector")
@@ -66,7 +72,8 @@ class Worker:
     build: None until it has one. state, is_paused, attempt: as its record was when it was last looked at.
     stopped: why it works no more; None while it does. noted: the `stopped` that stands in the record. refused: why a
     build that has caught up is not switched to; it is tried again from `switch_at_s` on. handled: events and rejections
-    that it has heard, in all. lettered: dead letters that it has written, in all. shards: those that it serves.
+    that it has heard, in all. lettered: dead letters that it has written, in all. shards: those that it serves, whose
+    checkpoints alone it loads.
     """
 
     def __init__(
@@ -85,6 +92,8 @@ class Worker:
         self.lettered = 0
         self.shards: Collection[int] = range(source.shards)
         self.checkpoints: Mapping[int, Checkpoint] = {}
+        self.ages = Ages()
+        self.counts = ProjectionCounts()
         self._parking = Parking.none()
         self._store = store
         self._source = source
@@ -109,10 +118,24 @@ class Worker:
         self.checkpoints = {}
         self._parking = Parking.none()
 
+    def figures(self, ends: Mapping[int, int], now_us: int) -> ProjectionFigures:
+        """What it shows of itself to metrics. From any thread, without I/O. ends: of its shards, as last known."""
+        next, ages = next_offsets(self.checkpoints), self.ages.lag_s(now_us)
+        return ProjectionFigures(
+            name=self.name,
+            is_stopped=self.stopped is not None,
+            handled=self.handled,
+            dead_letters=self.lettered,
+            next=next,
+            end=ends,
+            lag_s={shard: ages.get(shard, 0.0) if next.get(shard, 0) < end else 0.0 for shard, end in ends.items()},
+            counts=self.counts,
+        )
+
     def load(self) -> None:
         """Read checkpoints and dead letters from the store."""
         stored = self._store.stored(self._kept.key)
-        self.checkpoints = stored.checkpoints
+        self.checkpoints = {shard: held for shard, held in stored.checkpoints.items() if shard in self.shards}
         self._parking = Parking(stored, stored.checkpoints)
 
     def hear(self, draft: Draft, heard: list[Heard]) -> None:
@@ -154,7 +177,10 @@ class Worker:
         Raises RowsRefused or DomainError where the rows of some event do not fit, and then nothing has been written.
         """
         batch = Batch(self._kept, moves(self.checkpoints, checkpoints), draft.changes(), tuple(draft.letters))
+        began_s = monotonic()
         if self._write(batch, checkpoints):
+            records = sum(move.new.next - (move.old.next if move.old else 0) for move in batch.moves)
+            self.counts.committed(draft.heard, records, monotonic() - began_s)
             self.checkpoints = checkpoints
             self.lettered += len(draft.letters)
             for letter in draft.letters:

@@ -69,10 +69,38 @@ _ALL = (
     Metric("shardlog_snapshots_failed_total", "counter", _SHARD, "Snapshots that could not be made."),
     # -- projector
     Metric("shardlog_projection_lag_records", "gauge", ("projection", "shard"), "Records of the journal not read yet."),
+    Metric(
+        "shardlog_projection_lag_events",
+        "gauge",
+        ("projection", "shard"),
+        "About how many events not heard yet: the records, by what the records until now held.",
+    ),
+    Metric(
+        "shardlog_projection_lag_seconds",
+        "gauge",
+        ("projection", "shard"),
+        "How old the oldest record is that is not written yet; 0 where all is.",
+    ),
     Metric("shardlog_projection_next_offset", "gauge", ("projection", "shard"), "The first offset not written yet."),
     Metric("shardlog_projection_heard_total", "counter", ("projection",), "Events and rejections that were heard."),
     Metric("shardlog_projection_dead_letters_total", "counter", ("projection",), "Dead letters that were written."),
     Metric("shardlog_projection_stopped", "gauge", ("projection",), "1 where the projection has stopped."),
+    Metric("shardlog_projection_batch_events", "histogram", ("projection",), "Events of committed batches."),
+    Metric(
+        "shardlog_projection_commit_seconds",
+        "histogram",
+        ("projection",),
+        "How long committed batches took to be written, with what was tried again.",
+    ),
+    Metric("shardlog_projection_shards", "gauge", ("projection",), "Shards that this process keeps."),
+    Metric(
+        "shardlog_projection_moved_batches_total",
+        "counter",
+        ("projection",),
+        "Batches that came to nothing since another process had moved a checkpoint.",
+    ),
+    Metric("shardlog_projection_members", "gauge", ("projection",), "Processes that keep the projection in a group."),
+    Metric("shardlog_projection_leases_failing", "gauge", (), "1 where leases could not be looked at last time."),
     # -- publisher
     Metric("shardlog_publisher_lag_records", "gauge", _SHARD, "Records of the journal with outputs to publish."),
     Metric("shardlog_publisher_next_offset", "gauge", _SHARD, "The first offset whose outputs are not published."),

@@ -18,6 +18,8 @@ ACKNOWLEDGEMENT_SECONDS = (
     *(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
 )
 FRAME_BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 524_288, 1_048_576, 4_194_304)
+BATCH_EVENTS = (1, 10, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000)
+COMMIT_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
 FRAME_COMMANDS = (1, 2, 5, 10, 20, 50, 100, 150, 200, 500, 1_000)
 
 
@@ -135,6 +137,29 @@ class ShardCounts:
         if self._recovery_began_ms is not None:
             self.recovery_seconds = (now_ms - self._recovery_began_ms) / 1000
             self._recovery_began_ms = None
+
+
+class ProjectionCounts:
+    """One projection's, since this process began to keep it.
+
+    batch_events: events and rejections of each committed batch. commit_seconds: how long each took to be written, with
+    all that was tried again. records: of the journal, in all committed batches. moved: how often a batch came to
+    nothing since another process had moved a checkpoint.
+    """
+
+    __slots__ = ("batch_events", "commit_seconds", "moved", "records")
+
+    def __init__(self) -> None:
+        self.batch_events = Distribution(BATCH_EVENTS)
+        self.commit_seconds = Distribution(COMMIT_SECONDS)
+        self.records = 0
+        self.moved = 0
+
+    def committed(self, events: int, records: int, seconds: float) -> None:
+        """A batch of so many events, from so many records, was written in so many seconds."""
+        self.batch_events.observe(events)
+        self.commit_seconds.observe(seconds)
+        self.records += records
 
 
 class SharedCounts:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from shardlog.telemetry.counts import ShardCounts
+from shardlog.telemetry.counts import ProjectionCounts, ShardCounts
 
 Offset = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -61,8 +61,9 @@ class ShardFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectionFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One projection. handled: events and rejections that it has heard here. dead_letters: that it has written here.
-    next, end: by shard, the first offset not read, and where the log ended at the last look."""
+    """One projection, in the shards that this process serves. handled: events and rejections that it has heard here.
+    dead_letters: that it has written here. next, end: by shard, the first offset not read, and where the log ended at
+    the last look. lag_s: by shard, the age of the oldest record not read, in seconds, or 0. counts: here."""
 
     name: str
     is_stopped: bool
@@ -70,6 +71,16 @@ class ProjectionFigures(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
     next: Mapping[int, int]
     end: Mapping[int, int]
+    lag_s: Mapping[int, float]
+    counts: ProjectionCounts
+
+
+class GroupFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """A process as a member of the group that keeps the projections. members: by projection, how many processes keep
+    it, as of the last look. is_failing: leases cannot be looked at now."""
+
+    members: Mapping[str, int]
+    is_failing: bool
 
 
 class PublisherFigures(msgspec.Struct, frozen=True, kw_only=True):

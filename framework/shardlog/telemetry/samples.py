@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from shardlog.telemetry.counts import Distribution
 from shardlog.telemetry.figures import (
+    GroupFigures,
     InputFigures,
     ProjectionFigures,
     PublisherFigures,
@@ -15,7 +16,7 @@ from shardlog.telemetry.figures import (
     SnapshotFigures,
 )
 
-Figures: TypeAlias = ShardFigures | ProjectionFigures | RelayFigures | PublisherFigures
+Figures: TypeAlias = ShardFigures | ProjectionFigures | GroupFigures | RelayFigures | PublisherFigures
 Source: TypeAlias = Callable[[], Iterable[Figures]]
 """Asked at every scrape, in any thread."""
 
@@ -35,6 +36,8 @@ def samples(all_figures: Iterable[Figures]) -> Iterator[Sample]:
             yield from _shard(figures)
         elif isinstance(figures, ProjectionFigures):
             yield from _projection(figures)
+        elif isinstance(figures, GroupFigures):
+            yield from _group(figures)
         elif isinstance(figures, PublisherFigures):
             yield from _publisher(figures)
         else:
@@ -96,14 +99,27 @@ def _snapshots(shard: str, figures: SnapshotFigures) -> Iterator[Sample]:
 
 
 def _projection(figures: ProjectionFigures) -> Iterator[Sample]:
-    name = figures.name
+    name, counts = figures.name, figures.counts
+    events_a_record = counts.batch_events.sum / counts.records if counts.records else 0.0
     for shard, end in figures.end.items():
         next = figures.next.get(shard, 0)
         yield Sample("shardlog_projection_lag_records", (name, str(shard)), max(0, end - next))
+        yield Sample("shardlog_projection_lag_events", (name, str(shard)), round(max(0, end - next) * events_a_record))
+        yield Sample("shardlog_projection_lag_seconds", (name, str(shard)), figures.lag_s.get(shard, 0.0))
         yield Sample("shardlog_projection_next_offset", (name, str(shard)), next)
+    yield Sample("shardlog_projection_shards", (name,), len(figures.end))
+    yield Sample("shardlog_projection_batch_events", (name,), counts.batch_events)
+    yield Sample("shardlog_projection_commit_seconds", (name,), counts.commit_seconds)
+    yield Sample("shardlog_projection_moved_batches_total", (name,), counts.moved)
     yield Sample("shardlog_projection_heard_total", (name,), figures.handled)
     yield Sample("shardlog_projection_dead_letters_total", (name,), figures.dead_letters)
     yield Sample("shardlog_projection_stopped", (name,), int(figures.is_stopped))
+
+
+def _group(figures: GroupFigures) -> Iterator[Sample]:
+    for name, members in figures.members.items():
+        yield Sample("shardlog_projection_members", (name,), members)
+    yield Sample("shardlog_projection_leases_failing", (), int(figures.is_failing))
 
 
 def _publisher(figures: PublisherFigures) -> Iterator[Sample]:

@@ -50,8 +50,7 @@ class EmbeddedTables(Tables):
     def status(self) -> Sequence[ProjectionStatus]:
         """All projections, by name."""
         ends = {shard: self._engine.journal.offsets(shard)[1] for shard in range(self._engine.shards)}
-        with self._engine.projections.paused() as projector:
-            stopped = dict(projector.stopped)
+        stopped = self._engine.projections.stopped
         return [self._status(self._projections[name], ends, stopped.get(name)) for name in sorted(self._projections)]
 
     def _status(self, projection: Projection, ends: Mapping[int, int], stopped: Exception | None) -> ProjectionStatus:

@@ -47,7 +47,7 @@ from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.telemetry.samples import Figures
 from shardlog.wiring.build import code_digest
 from shardlog.wiring.loading import load_application
-from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.projecting import ProjectionThreads
 from shardlog.wiring.relaying import RelayThread
 from shardlog.wiring.settings import JournalSettings, RecoverySettings, Settings, load_settings, refuse_kafka
 from shardlog.wiring.snapshotting import ProcessSnapshots, wait_for_snapshots
@@ -203,8 +203,14 @@ class Embedded:
         if self._projects:
             store = self.database.open_store()
             self._closing.callback(store.close)
-            self.projections = ProjectionThread(
-                self.journal, self.meta.journal, self.shards, self.application, store, self._projector_limits
+            self.projections = ProjectionThreads(
+                self.journal,
+                self.meta.journal,
+                self.shards,
+                self.application,
+                store,
+                self._projector_limits,
+                apart=self.database.is_shared,
             )
             self.projections.start()
             self._closing.callback(self.projections.stop)

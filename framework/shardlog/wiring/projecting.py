@@ -1,34 +1,35 @@
-"""The thread that keeps the projections of an embedded engine, and what an operator does beside it."""
+"""The projections of a process and their threads: one each, or one for all that share a file."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from shardlog.errors import ShardlogError
 from shardlog.model.application import Application
+from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import DeadLetter, ProjectionStore
-from shardlog.projector.runner import Projector
+from shardlog.projector.runner import Projector, refuse_shared_tables
+from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.worker import Limits
-from shardlog.telemetry.fields import Fields
 from shardlog.telemetry.figures import ProjectionFigures
+from shardlog.wiring.projection_thread import ProjectionThread
+from shardlog.wiring.taken_over import TakenOver
 
-IDLE_SECONDS = 0.02
-log = logging.getLogger("shardlog.projector")
 
+class ProjectionThreads:
+    """Keeps all projections of an application until it is stopped.
 
-class ProjectionThread:
-    """Steps a projector until it is stopped. A projection that cannot go on stops; the thread waits for its repair.
-
-    limits: the projector's. error: why nothing moves at present: the journal cannot be asked for its ends, or the
-    thread has ended (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection
-    stands in `stopped`. The methods that take a projection's name wait for the batch under way, and no batch is begun
-    meanwhile; they raise KeyError for a name that is not served.
+    limits: of each projector. apart: each has a thread of its own, so that a slow one holds up no other; a frame is
+    decoded once for those that keep pace. Else they share one, which in a file with one writer at a time is faster.
+    in_group: apart, and each serves the shards that it is told to hold, at first none.
+    error: why a projection does not move at present: the journal cannot be asked for its ends, or its thread has ended
+    (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection stands in
+    `stopped`. The methods that take a projection's name wait for its batch under way, and none is begun meanwhile; they
+    raise KeyError for a name that is not served. Making it raises as making a Projector.
     """
 
     def __init__(
@@ -39,50 +40,85 @@ class ProjectionThread:
         application: Application,
         store: ProjectionStore,
         limits: Limits | None = None,
+        *,
+        apart: bool = False,
+        in_group: bool = False,
     ) -> None:
-        self.error: Exception | None = None
-        self._journal_id = journal_id
-        self._projector = Projector(
-            journal, journal_id, shards, application, tuple(application.projections.values()), store, limits
-        )
-        self._told: dict[str, ShardlogError] = {}
-        self.has_ended = False
-        self._is_stopping = threading.Event()
-        self._next = threading.Lock()
-        self._turn = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="shardlog-projector", daemon=True)
+        all_of_them = tuple(application.projections.values())
+        refuse_shared_tables(all_of_them)
+        is_apart = apart or in_group
+        shared = SharedFrames(application, all_of_them, journal_id) if is_apart else None
+
+        def thread(projections: Sequence[Projection]) -> ProjectionThread:
+            taken_over = TakenOver(projections[0].name, journal_id) if in_group else None
+            projector = Projector(
+                journal,
+                journal_id,
+                shards,
+                application,
+                projections,
+                store,
+                limits,
+                serves=() if in_group else None,
+                shared=shared,
+                passes=taken_over.passes if taken_over else lambda _: False,
+            )
+            return ProjectionThread([one.name for one in projections], projector, journal_id, taken_over)
+
+        if is_apart:
+            self.threads: Mapping[str, ProjectionThread] = {one.name: thread([one]) for one in all_of_them}
+        else:
+            self.threads = dict.fromkeys(application.projections, thread(all_of_them))
+        self._once = tuple(dict.fromkeys(self.threads.values()))
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._once:
+            thread.start()
 
     def stop(self) -> None:
-        """End after the transaction under way."""
-        self._is_stopping.set()
-        self._thread.join()
+        """End after the transactions under way."""
+        for thread in self._once:
+            thread.end()
+        for thread in self._once:
+            thread.join()
 
     def lag(self) -> int:
         """Records that the slowest projection has still to read, over all shards."""
-        return self._projector.behind()
+        return max((thread.behind() for thread in self._once), default=0)
 
     def figures(self) -> list[ProjectionFigures]:
         """What each projection shows of itself to metrics. It waits for nothing."""
-        return self._projector.figures()
+        return [figures for thread in self._once for figures in thread.figures()]
+
+    @property
+    def error(self) -> Exception | None:
+        """Why some projection does not move at present, though it has not stopped."""
+        return next((thread.error for thread in self._once if thread.error is not None), None)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether some projection's thread has ended by a fault that nobody expected."""
+        return any(thread.has_ended for thread in self._once)
+
+    @property
+    def stopped(self) -> Mapping[str, ShardlogError]:
+        """Projections that work no more, and why. The others go on without them. It waits for nothing."""
+        return {name: error for thread in self._once for name, error in thread.stopped.items()}
 
     # -- what an operator does -----------------------------------------------------------------------------------------
     @contextmanager
-    def paused(self) -> Iterator[Projector]:
-        """The projector between two batches. The other methods take the same turn: don't call them inside."""
-        with self._next:  # whoever waits for the turn holds it, so that a busy thread cannot take turn after turn
-            self._turn.acquire()
-        try:
-            yield self._projector
-        finally:
-            self._turn.release()
+    def paused(self, projection: str) -> Iterator[Projector]:
+        """A projection's projector between two batches. The other methods take the same turn: don't call them inside.
+
+        Projections of other threads go on.
+        """
+        with self._of(projection).paused() as projector:
+            yield projector
 
     def dead_letters(self, projection: str, *, include_skipped: bool = False) -> list[DeadLetter]:
         """A projection's open dead letters, by stream in order."""
-        with self.paused() as projector:
+        with self.paused(projection) as projector:
             return projector.dead_letters(projection).letters(include_skipped=include_skipped)
 
     def retry(self, projection: str, category: str, id: str) -> int:
@@ -90,7 +126,7 @@ class ProjectionThread:
 
         Raises HandlerFailed at the first that fails again; it and those behind it stay.
         """
-        with self.paused() as projector:
+        with self.paused(projection) as projector:
             return projector.dead_letters(projection).retry(category, id)
 
     def skip(self, projection: str, position: Position) -> None:
@@ -98,16 +134,16 @@ class ProjectionThread:
 
         Raises ProjectionError where there is none at this position, or another one of its stream comes first.
         """
-        with self.paused() as projector:
+        with self.paused(projection) as projector:
             projector.dead_letters(projection).skip(position)
 
     def rebuild(self, projection: str) -> None:
         """Build a projection's tables again from the beginning of the journal; a stopped one goes on behind it.
 
-        The other projections wait meanwhile. Raises what stops it again: HandlerFailed names the event.
+        Projections of the same thread wait meanwhile. Raises what stops it again: HandlerFailed names the event.
         """
-        with self.paused() as projector:
-            self._refuse_ended()
+        with self.paused(projection) as projector:
+            self._of(projection).refuse_ended()
             projector.rebuild(projection)
 
     def resume(self, projection: str) -> None:
@@ -115,17 +151,20 @@ class ProjectionThread:
 
         Raises what is still wrong with its tables or checkpoint; nothing happens to one that has not stopped.
         """
-        with self.paused() as projector:
-            self._refuse_ended()
+        with self.paused(projection) as projector:
+            self._of(projection).refuse_ended()
             projector.resume(projection)
 
     # -- waiting -------------------------------------------------------------------------------------------------------
     def raise_error(self) -> None:
-        """Raise what stopped a projection, if anything has; the others go on."""
-        if self.error is not None:
-            raise self.error
-        for error in self._projector.stopped.values():
-            raise error
+        """Raise what keeps a projection from going on, if anything does; the others go on."""
+        for thread in self._once:
+            thread.raise_error()
+
+    def raise_ended(self) -> None:
+        """Raise the fault that nobody expected, if one has ended a projection's thread."""
+        for thread in self._once:
+            thread.refuse_ended()
 
     def wait_until_caught_up(self, timeout_s: float) -> None:
         """Wait until every projection has what the journal holds now. Raises TimeoutError, or what stopped them."""
@@ -137,48 +176,7 @@ class ProjectionThread:
             time.sleep(0.005)
         self.raise_error()
 
-    # -- the thread ----------------------------------------------------------------------------------------------------
-    def _run(self) -> None:
-        try:
-            while not self._is_stopping.is_set():
-                if not self._step():
-                    self._is_stopping.wait(IDLE_SECONDS)
-        except Exception as error:
-            self.has_ended, self.error = True, error
-            log.exception(
-                "the projector has ended by an error that nobody expected, and no projection goes on: report it with "
-                "this traceback, and restart the engine",
-                extra={"journal": self._journal_id},
-            )
-
-    def _step(self) -> int:
-        """One batch. Returns how many records were read; 0 too where nothing can be done until somebody repairs it."""
-        with self.paused() as projector:
-            try:
-                read, error = projector.step(), None
-            except ShardlogError as raised:
-                read, error = 0, raised
-            stopped = projector.stopped
-            self._tell(stopped)
-            self._tell_fault(None if error in stopped.values() else error)
-        return read
-
-    def _tell(self, stopped: Mapping[str, ShardlogError]) -> None:
-        """Log each projection that has stopped, once."""
-        for name, error in stopped.items():
-            if self._told.get(name) is not error:
-                about: Fields = {"journal": self._journal_id, "projection": name}
-                log.error(
-                    "projection %s has stopped; repair it, then resume or rebuild it: %s", name, error, extra=about
-                )
-        self._told = dict(stopped)
-
-    def _tell_fault(self, error: ShardlogError | None) -> None:
-        """Keep what holds all projections up, and log it once; it is tried again with every step."""
-        if error is not None and str(error) != str(self.error):
-            log.error("no projection goes on: %s", error, extra={"journal": self._journal_id})
-        self.error = error
-
-    def _refuse_ended(self) -> None:
-        if self.has_ended and self.error is not None:
-            raise self.error
+    def _of(self, projection: str) -> ProjectionThread:
+        if projection not in self.threads:
+            raise KeyError(f"projection {projection!r} is not served here: there are {sorted(self.threads)}")
+        return self.threads[projection]

@@ -15,6 +15,7 @@ from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.rows import RowReader
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError
+from shardlog.ports.leases import Leases
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.settings import Settings
@@ -39,6 +40,11 @@ class ProjectionDatabase(NamedTuple):
     def is_shared(self) -> bool:
         """Whether several processes may write there, each guarded by the checkpoints alone."""
         return self.settings.is_shared
+
+    @property
+    def has_leases(self) -> bool:
+        """Whether processes can share the shards there; else one of them keeps all, and a second one is refused."""
+        return self.is_shared and not self.settings.is_mariadb
 
     @property
     def file(self) -> Path:
@@ -71,6 +77,16 @@ class ProjectionDatabase(NamedTuple):
         from shardlog.adapters.postgresql import PostgresqlProjectionStore  # psycopg is an extra
 
         return PostgresqlProjectionStore(url, schema=self.settings.schema)
+
+    def open_leases(self) -> Leases:
+        """The leases of those who write tables where `has_leases`, once its store has been opened.
+
+        Raises ConfigurationError.
+        """
+        url = self._url()
+        from shardlog.adapters.postgresql import PostgresqlLeases  # psycopg is an extra
+
+        return PostgresqlLeases(url, schema=self.settings.schema)
 
     def open_rows(self) -> RowReader:
         """What reads rows of the tables. Raises ConfigurationError."""

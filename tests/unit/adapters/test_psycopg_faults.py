@@ -32,6 +32,7 @@ def test_no_error_of_psycopg_comes_out_unmapped(cls: type[psycopg.Error]) -> Non
         (errors.AdminShutdown, StoreUnavailable),
         (errors.CannotConnectNow, StoreUnavailable),
         (errors.DiskFull, StoreUnavailable),
+        (errors.IdleInTransactionSessionTimeout, StoreUnavailable),
         (errors.LockNotAvailable, StoreUnavailable),
         (errors.ConnectionTimeout, StoreUnavailable),
         (psycopg.OperationalError, StoreUnavailable),

@@ -128,7 +128,7 @@ def test_a_stopped_projection_is_shown_and_nobody_waits_for_it(tmp_path: Path) -
     with serving(tmp_path) as (engine, client):
         add(client, "shelf:1")
         engine.wait_for_projections()
-        with engine.projections.paused() as projector:
+        with engine.projections.paused("counts") as projector:
             projector._workers[0].stopped = RuntimeError("somebody changed the table")  # type: ignore[assignment]
         token = add(client, "shelf:1")
         response = client.get("/v1/projections/counts", params={"after": token})

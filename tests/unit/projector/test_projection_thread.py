@@ -14,13 +14,13 @@ from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import DeadLettersFull, HandlerFailed, JournalError, TableMismatch
 from shardlog.projector.worker import Limits
-from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.projecting import ProjectionThreads
 from tests.unit.projector.bank import Broken, Deposited, Opened, bank
 from tests.unit.projector.log import JOURNAL, LogWriter
 
 SHARDS = 4
 SECONDS = 30.0
-Serve = Callable[..., ProjectionThread]
+Serve = Callable[..., ProjectionThreads]
 
 
 class Unreliable(MemoryJournal):
@@ -53,11 +53,11 @@ def broken() -> Broken:
 
 @pytest.fixture
 def serve(log: LogWriter, tmp_path: Path, broken: Broken) -> Iterator[Serve]:
-    started: list[tuple[ProjectionThread, SqlProjectionStore]] = []
+    started: list[tuple[ProjectionThreads, SqlProjectionStore]] = []
 
-    def begin(limits: Limits | None = None) -> ProjectionThread:
+    def begin(limits: Limits | None = None) -> ProjectionThreads:
         store = SqlProjectionStore(tmp_path / "projections.sqlite")
-        thread = ProjectionThread(log.journal, JOURNAL, SHARDS, bank(broken)[0], store, limits)
+        thread = ProjectionThreads(log.journal, JOURNAL, SHARDS, bank(broken)[0], store, limits)
         started.append((thread, store))
         thread.start()
         return thread

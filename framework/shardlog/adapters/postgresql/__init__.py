@@ -1,5 +1,6 @@
-"""Projections in PostgreSQL, written by psycopg."""
+"""Projections in PostgreSQL, written by psycopg, and the leases of those who write them."""
 
+from shardlog.adapters.postgresql.leases import PostgresqlLeases
 from shardlog.adapters.postgresql.store import PostgresqlProjectionStore
 
-__all__ = ["PostgresqlProjectionStore"]
+__all__ = ["PostgresqlLeases", "PostgresqlProjectionStore"]

@@ -10,6 +10,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 
 CONNECT_SECONDS = 10
+PROJECTOR = "shardlog projector"
+"""The name under which the server shows connections that write rows."""
 KEEPALIVE: dict[str, int] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -24,7 +26,8 @@ def open_engine(url: str | URL, schema: str) -> Engine:
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "shardlog projector", **KEEPALIVE},
+        max_overflow=-1,  # each thread has one at a time; none waits for what another does with its own
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": PROJECTOR, **KEEPALIVE},
     )
 
     def enter(connection: psycopg.Connection[Any], _record: object) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import exc
 from shardlog.adapters.sql.dialects.choosing import origin_kind
 from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
 
-_SQLSTATE_LATER = ("08", "40", "53", "55P03", "57", "58")
-"""SQLSTATE classes (PostgreSQL, appendix A): connection, rollback, resources, lock, operator, system."""
+_SQLSTATE_LATER = ("08", "25P03", "40", "53", "55P03", "57", "58")
+"""SQLSTATE classes (PostgreSQL, appendix A): connection, idle too long, rollback, resources, lock, operator, system."""
 _SQLSTATE_NEVER = ("28", "3D", "42501", "F0", "XX", "25006")
 
 

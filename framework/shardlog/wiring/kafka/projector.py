@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
 from shardlog.errors import ConfigurationError
 from shardlog.model.application import Application
-from shardlog.telemetry.figures import ProjectionFigures
-from shardlog.wiring.kafka.log import Stopped, opened
-from shardlog.wiring.projecting import ProjectionThread
+from shardlog.ports.projections import ProjectionStore
+from shardlog.telemetry.figures import GroupFigures, ProjectionFigures
+from shardlog.wiring.kafka.log import OpenLog, Stopped, opened
+from shardlog.wiring.projecting import ProjectionThreads
+from shardlog.wiring.projection_group import ProjectionGroup, lease_names
 from shardlog.wiring.rebuilding import tables_lock
 from shardlog.wiring.settings import Settings
 from shardlog.wiring.stores import ProjectionDatabase
@@ -19,7 +21,11 @@ LOOK_SECONDS = 0.2
 
 
 class ProjectorProcess:
-    """Keeps the tables of all projections in the database of [projections]."""
+    """Keeps the tables of all projections in the database of [projections].
+
+    A SQLite file is kept by one process alone. In a database server, all processes that name the same schema are a
+    group, and each keeps its share of the shards.
+    """
 
     def __init__(self, settings: Settings, application: Application) -> None:
         if not application.projections:
@@ -28,38 +34,49 @@ class ProjectorProcess:
         self._database = ProjectionDatabase.of(settings)
         self._application = application
         self._stop = threading.Event()
-        self.thread: ProjectionThread | None = None
+        self._kept: ProjectionThreads | ProjectionGroup | None = None
 
     def stop(self) -> None:
-        """End after the transaction under way. From any thread, or a signal's handler."""
+        """End after the transactions under way. From any thread, or a signal's handler."""
         self._stop.set()
 
-    def figures(self) -> list[ProjectionFigures]:
+    def figures(self) -> list[ProjectionFigures | GroupFigures]:
         """What its projections show of themselves to metrics. From any thread."""
-        return [] if self.thread is None else self.thread.figures()
-
-    def _lock(self) -> AbstractContextManager[object]:
-        """A file has one writer; in a database server the checkpoints alone decide."""
-        return nullcontext() if self._database.is_shared else tables_lock(self._settings.directory)
+        return [] if self._kept is None else [*self._kept.figures()]
 
     def run(self, announce: Callable[[str], None]) -> None:
         """Serve until `stop`. announce: called once with the journal's id. A projection that stopped waits for its
-        repair, and the others go on. Raises ConfigurationError, JournalMismatch, JournalHeld and StoreFailed."""
+        repair, and the others go on. Raises ConfigurationError, JournalMismatch, JournalHeld, StoreUnavailable and
+        StoreFailed."""
         try:
-            with opened(self._settings, self._application, self._stop) as log, self._lock():
-                store = self._database.open_store()
-                meta = log.meta
-                thread = self.thread = ProjectionThread(
-                    log.journal, meta.journal, meta.shards, self._application, store, self._settings.projector
-                )
-                thread.start()
+            with opened(self._settings, self._application, self._stop) as log, self._keeping(log) as kept:
+                self._kept = kept
+                kept.start()
                 try:
-                    announce(meta.journal)
+                    announce(log.meta.journal)
                     while not self._stop.wait(LOOK_SECONDS):
-                        if thread.has_ended:
-                            thread.raise_error()
+                        kept.raise_ended()
                 finally:
-                    thread.stop()
-                    store.close()
+                    kept.stop()
         except Stopped:
             return
+
+    @contextmanager
+    def _keeping(self, log: OpenLog) -> Iterator[ProjectionThreads | ProjectionGroup]:
+        if not self._database.has_leases:
+            lock: AbstractContextManager[object] = (
+                nullcontext() if self._database.is_shared else tables_lock(self._settings.directory)
+            )
+            with lock, closing(self._database.open_store()) as store:
+                yield self._threads(log, store)
+        else:
+            with closing(self._database.open_store()) as store, closing(self._database.open_leases()) as leases:
+                threads = self._threads(log, store, in_group=True)
+                names = lease_names(self._application)
+                yield ProjectionGroup(threads, leases, names, log.meta.shards, self._settings.projector.lease_ms)
+
+    def _threads(self, log: OpenLog, store: ProjectionStore, *, in_group: bool = False) -> ProjectionThreads:
+        meta, limits = log.meta, self._settings.projector
+        return ProjectionThreads(
+            log.journal, meta.journal, meta.shards, self._application, store, limits, in_group=in_group
+        )
