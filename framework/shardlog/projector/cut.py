@@ -84,7 +84,8 @@ def _time(text: str, whole: str) -> datetime:
             f"occurrence ({OCCURRED}2026-03-01T12:00:00Z)"
         ) from None
     if time.tzinfo is None:
-        raise ValueError(f"{whole!r} has no time zone: write {time.isoformat()}Z for UTC")
+        kind = OCCURRED if whole.startswith(OCCURRED) else ""
+        raise ValueError(f"{whole!r} has no time zone: write {kind}{time.isoformat()}Z for UTC")
     return time
 
 
