@@ -96,10 +96,11 @@ def _tables(
     database: str | None,
     schema: str | None,
 ) -> Iterator[Tables]:
-    from shardlog.wiring.as_of import open_scratch, serving_tables
+    from shardlog.wiring.as_of import open_scratch
+    from shardlog.wiring.stores import ProjectionDatabase
 
     if as_of_text is None:
-        yield serving_tables(settings)
+        yield ProjectionDatabase.of(settings).tables()
         return
     as_of = _as_of(as_of_text)
     scratch = open_scratch(database, schema if database else keep)

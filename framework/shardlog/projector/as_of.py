@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
@@ -136,4 +136,4 @@ def _open(letter: DeadLetter) -> DeadLetter:
     """As the first of its stream: a store takes no parked one with nothing ahead, and what was ahead may be skipped."""
     if letter.state == "skipped":
         return letter
-    return cast("DeadLetter", msgspec.structs.replace(letter, state="failed"))
+    return msgspec.structs.replace(letter, state="failed")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -43,7 +43,7 @@ class Occurred(msgspec.Struct, frozen=True):
 AsOf: TypeAlias = Recorded | Occurred | Position
 
 
-class End(NamedTuple):
+class End(msgspec.Struct, frozen=True):
     """Where one shard ends exactly: in the frame at `offset`, behind the event or entry of `index`."""
 
     shard: int
@@ -177,7 +177,7 @@ def kept(cut: Cut, heard: Sequence[Heard]) -> list[Heard]:
 
 
 def _is_before(position: Position, end: End) -> bool:
-    return (position.shard, position.offset) != end[:2] or position.index <= end.index
+    return (position.shard, position.offset) != (end.shard, end.offset) or position.index <= end.index
 
 
 class CutReader:

@@ -1,15 +1,12 @@
-"""Tables of a projection as they were, in a place of their own; and as they are, where it serves."""
+"""Tables of a projection as they were, in a place of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from shardlog.adapters.sql.reading import SqliteTables
 from shardlog.adapters.sql.scratch import SqliteScratch
-from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sql.tables import table_name
 from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import ConfigurationError
@@ -24,8 +21,8 @@ from shardlog.projector.as_of import build_as_of, part_of, whole_end
 from shardlog.projector.core import Source
 from shardlog.projector.cut import AsOf
 from shardlog.wiring.reading import open_journal
-from shardlog.wiring.rebuilding import TABLES
 from shardlog.wiring.settings import Settings
+from shardlog.wiring.stores import ProjectionDatabase
 
 
 class AsItWas(NamedTuple):
@@ -108,11 +105,6 @@ def build(
     return AsItWas(scratch.finished(), handled, part.records, len(letters))
 
 
-def serving_tables(settings: Settings) -> Tables:
-    """The tables as they are."""
-    return SqliteTables(settings.directory / TABLES)
-
-
 def table_selects(projection: Projection) -> dict[str, str]:
     """By table of the projection, the SELECT of all its rows in the order of their keys."""
     selects: dict[str, str] = {}
@@ -124,18 +116,11 @@ def table_selects(projection: Projection) -> dict[str, str]:
 
 
 def _dead_letters(settings: Settings, projection: Projection) -> list[DeadLetter]:
-    with _serving_store(settings) as store:
-        return [] if store is None else store.dead_letters(projection)
-
-
-@contextmanager
-def _serving_store(settings: Settings) -> Iterator[SqlProjectionStore | None]:
-    path = settings.directory / TABLES
-    if not path.exists():
-        yield None
-        return
-    store = SqlProjectionStore(path)
+    database = ProjectionDatabase.of(settings)
+    if not database.exists:
+        return []
+    store = database.open_store()
     try:
-        yield store
+        return store.dead_letters(projection)
     finally:
         store.close()

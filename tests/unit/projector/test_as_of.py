@@ -16,11 +16,11 @@ from psycopg.sql import SQL, Identifier
 
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
-from shardlog.adapters.postgresql.reading import PostgresqlTables
 from shardlog.adapters.postgresql.scratch import PostgresqlScratch
+from shardlog.adapters.postgresql.select_only import PostgresqlTables
 from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.adapters.sql.reading import SqliteTables
 from shardlog.adapters.sql.scratch import SqliteScratch
+from shardlog.adapters.sql.select_only import SqliteTables
 from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import HandlerFailed, HistoryMissing, InvalidToken, ProjectionError
 from shardlog.model.recorded import Position

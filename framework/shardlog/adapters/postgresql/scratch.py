@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from shardlog.adapters.postgresql.connecting import CONNECT_SECONDS
 from shardlog.adapters.postgresql.faults import psycopg_mapped
-from shardlog.adapters.postgresql.reading import PostgresqlTables
-from shardlog.adapters.postgresql.store import CONNECT_SECONDS, PostgresqlProjectionStore
+from shardlog.adapters.postgresql.select_only import PostgresqlTables
+from shardlog.adapters.postgresql.store import PostgresqlProjectionStore
 from shardlog.adapters.sql.tables import INTERNAL_PREFIX
 from shardlog.errors import ConfigurationError
 from shardlog.ports.projections import ProjectionStore

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from shardlog.adapters.sql.reading import SqliteTables
+from shardlog.adapters.sql.select_only import SqliteTables
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.adapters.sql.tables import INTERNAL_PREFIX
 from shardlog.errors import ConfigurationError

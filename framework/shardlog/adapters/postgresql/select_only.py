@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from shardlog.adapters.postgresql.connecting import CONNECT_SECONDS
 from shardlog.adapters.postgresql.faults import fault
-from shardlog.adapters.postgresql.store import CONNECT_SECONDS
 from shardlog.errors import QueryRefused, RowsRefused
 from shardlog.ports.tables import Selected, Tables
 
