@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -16,6 +16,13 @@ from shardlog.adapters.sql.tables import INTERNAL_PREFIX
 from shardlog.errors import ConfigurationError
 from shardlog.ports.projections import ProjectionStore
 from shardlog.ports.scratch import Scratch
+
+_OWN: dict[LiteralString, LiteralString] = {
+    "FUNCTION": "SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace(quote_ident(%s))"
+    " AND starts_with(proname, %s)",
+    "TABLE": "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
+}
+"""What shardlog keeps beside the tables, by kind."""
 
 
 class PostgresqlScratch(Scratch):
@@ -42,12 +49,9 @@ class PostgresqlScratch(Scratch):
     def finished(self) -> PostgresqlTables:
         self._store.close()
         with psycopg_mapped(f"finishing schema {self.schema!r}"), self._connected() as connection:
-            found = connection.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-                (self.schema, INTERNAL_PREFIX),
-            ).fetchall()
-            for (name,) in found:
-                connection.execute(SQL("DROP TABLE {}").format(Identifier(self.schema, name)))
+            for kind, own in _OWN.items():
+                for (name,) in connection.execute(own, (self.schema, INTERNAL_PREFIX)).fetchall():
+                    connection.execute(SQL("DROP {} {}").format(SQL(kind), Identifier(self.schema, name)))
         self._stays = self._is_named
         return PostgresqlTables(self._url, self.schema)
 
