@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from shardlog import Key, Projection, Row
+from shardlog import AwareDatetime, Key, Projection, Row
 from shardlog.inspection.drawing import dot, mermaid
 from shardlog.inspection.picture import svg
 from shardlog.inspection.tables import TYPES, Drawing, DrawnLink, drawing_of
@@ -29,7 +29,7 @@ class Size(Enum):
     SMALL = 1
 
 
-class Everything(Row, name="everything"):
+class Everything(Row, name="everything", floats=True):
     """One of <each> kind, & a comment
     of two lines."""
 
@@ -40,7 +40,7 @@ class Everything(Row, name="everything"):
     real: float | None = None
     exact: Decimal = Decimal(0)
     raw: bytes = b""
-    at: datetime | None = None
+    at: AwareDatetime | None = None
     by: UUID | None = None
     colour: Colour = Colour.RED
     size: Size = Size.SMALL
