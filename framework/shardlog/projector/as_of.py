@@ -12,6 +12,7 @@ from shardlog.journal.reader import Reader
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import Build
 from shardlog.ports.journal import Journal, Writer
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore
 from shardlog.projector.core import Source
@@ -108,10 +109,10 @@ def build_as_of(
     too, as a rebuild does. built: called with how many records have been read. Raises HandlerFailed, naming the event,
     where any other one fails, and what stops a reader or a store.
     """
-    store.prepare(projection)
-    store.drop(projection, part.ends)  # what fails below these offsets stops it, and becomes no dead letter
+    build = Build(projection, 1)
+    store.builds.begin(build, part.ends)  # what fails below these offsets stops it, and becomes no dead letter
     if letters:
-        store.write(Batch(projection, letters=[_open(letter) for letter in letters]))
+        store.write(Batch(build, letters=[_open(letter) for letter in letters]))
     projector = Projector(
         CutJournal(journal, part.ends),
         source.journal,

@@ -54,8 +54,8 @@ class Projector:
     there is none. check_rows: refuse a row written from two routing keys (for tests; remembers every row). keeps: False
     for one that only rebuilds, while others keep what serves. now_s: a clock that does not go back, in seconds.
     serves: the shards to begin with, None for all; see `assign`. shared: with projectors of other threads. passes: for
-    which errors a projection that has stopped is let go on (`go_on`), so that its build's record does not name them. cut:
-    what projections hear of the journal, None for all.
+    which errors a projection that has stopped is let go on (`go_on`), so that its build's record does not name them.
+    cut: what projections hear of the journal, None for all.
 
     Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
     cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that

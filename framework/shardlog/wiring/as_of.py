@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shardlog.adapters.sql.scratch import SqliteScratch
-from shardlog.adapters.sql.tables import table_name
 from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import ConfigurationError
 from shardlog.model.application import Application
@@ -18,6 +17,7 @@ from shardlog.ports.rows import table_shape
 from shardlog.ports.scratch import Scratch
 from shardlog.ports.tables import Tables
 from shardlog.projector.as_of import build_as_of, part_of, whole_end
+from shardlog.projector.choosing import serving
 from shardlog.projector.core import Source
 from shardlog.projector.cut import AsOf
 from shardlog.wiring.reading import open_journal
@@ -106,12 +106,12 @@ def build(
 
 
 def table_selects(projection: Projection) -> dict[str, str]:
-    """By table of the projection, the SELECT of all its rows in the order of their keys."""
+    """By name of the projection's views, the SELECT of all its rows in the order of their keys."""
     selects: dict[str, str] = {}
     for row in projection.rows:
-        name = table_name(projection, row)
-        keys = ", ".join(f'"{key}"' for key in table_shape(row).keys)
-        selects[name] = f'SELECT * FROM "{name}" ORDER BY {keys}'  # noqa: S608  # names of fields and of row classes
+        shape = table_shape(row)
+        keys = ", ".join(f'"{key}"' for key in shape.keys)
+        selects[shape.name] = f'SELECT * FROM "{shape.name}" ORDER BY {keys}'  # noqa: S608  # names of fields and of row classes
     return selects
 
 
@@ -121,6 +121,7 @@ def _dead_letters(settings: Settings, projection: Projection) -> list[DeadLetter
         return []
     store = database.open_store()
     try:
-        return store.dead_letters(projection)
+        served = serving(store.builds.records(projection.name), projection.name)
+        return [] if served is None else store.dead_letters(served.key)
     finally:
         store.close()

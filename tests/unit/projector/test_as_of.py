@@ -24,6 +24,7 @@ from shardlog.adapters.sql.select_only import SqliteTables
 from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import HandlerFailed, HistoryMissing, InvalidToken, ProjectionError
 from shardlog.model.recorded import Position
+from shardlog.ports.builds import BuildKey
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import DeadLetter, ProjectionStore
 from shardlog.ports.scratch import Scratch
@@ -239,7 +240,7 @@ def test_dead_letters_are_passed_over_as_by_a_rebuild(log: LogWriter, tmp_path: 
     projector.drain()
     if skips:
         projector.dead_letters("balances").skip(projector.dead_letters("balances").letters()[0].position)
-    letters = store.dead_letters(balances)
+    letters = store.dead_letters(BuildKey("balances", 1, 1))
     projector.rebuild("balances")
     store.close()
     live = rows(SqliteTables(tmp_path / "live.sqlite"))
