@@ -72,7 +72,7 @@ def part_of(
     ends = {shard: whole_end(journal, shard) for shard in range(source.shards)}
     if isinstance(as_of, Position):
         refuse_foreign(as_of, source)
-        cut = cut_at_position(as_of, source, journal.read(as_of.shard, 0))
+        cut = cut_at_position(as_of, source, journal.read(as_of.shard, 0), passed)
     else:
         cut = cut_at_time(as_of)
     for shard, end in ends.items():

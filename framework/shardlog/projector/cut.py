@@ -97,15 +97,21 @@ def cut_at_time(as_of: Recorded | Occurred) -> Cut:
     return Cut(time=(as_of.time - _EPOCH) // _MICROSECOND)
 
 
-def cut_at_position(position: Position, source: Source, values: Iterable[tuple[int, bytes]]) -> Cut:
+def cut_at_position(
+    position: Position,
+    source: Source,
+    values: Iterable[tuple[int, bytes]],
+    passed: Callable[[int], object] = lambda offset: None,
+) -> Cut:
     """The cut of a token. values: what its shard holds, from the beginning, as far as the token at least.
 
-    Raises InvalidToken where the journal has no such event or entry, and what stops a reader.
+    passed: called with each offset. Raises InvalidToken where the journal has no such event or entry, and what stops a reader.
     """
     refuse_foreign(position, source)
     reader = Reader(source.journal, position.shard, source.shards)
     for offset, value in values:
         verdict = reader.pass_over(offset, value)
+        passed(offset)
         if offset < position.offset:
             continue
         if offset > position.offset or not isinstance(verdict, FrameTaken):

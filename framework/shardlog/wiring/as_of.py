@@ -58,7 +58,10 @@ def open_scratch(database: str | None, place: str | Path | None) -> Scratch:
             f"the URL {target!r} has a password, which others see in the list of processes: leave it to PGPASSWORD, or "
             "to a password file of libpq's (PGPASSFILE)"
         )
-    from shardlog.adapters.postgresql.scratch import PostgresqlScratch  # its driver is an extra
+    try:
+        from shardlog.adapters.postgresql.scratch import PostgresqlScratch
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"there is no module {error.name!r}: pip install 'shardlog[postgresql]'") from error
 
     return PostgresqlScratch(database, None if place is None else str(place))
 
