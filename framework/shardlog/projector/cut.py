@@ -105,7 +105,8 @@ def cut_at_position(
 ) -> Cut:
     """The cut of a token. values: what its shard holds, from the beginning, as far as the token at least.
 
-    passed: called with each offset. Raises InvalidToken where the journal has no such event or entry, and what stops a reader.
+    passed: called with each offset. Raises InvalidToken where the journal has no such event or entry, and what stops a
+    reader.
     """
     refuse_foreign(position, source)
     reader = Reader(source.journal, position.shard, source.shards)
