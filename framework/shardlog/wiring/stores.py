@@ -95,9 +95,15 @@ class ProjectionDatabase(NamedTuple):
         return RowReader(self.open_engine())
 
     def tables(self) -> Tables:
-        """The tables, for any SELECT and nothing else. Raises ConfigurationError."""
+        """The tables, for any SELECT and nothing else. Raises ConfigurationError, on MariaDB too."""
         if not self.is_shared:
             return SqliteTables(self.file)
+        if self.settings.is_mariadb:
+            raise ConfigurationError(
+                f"the tables are in MariaDB, {self.settings.database!r}, and a SELECT is run here on SQLite and "
+                "PostgreSQL only: ask it with MariaDB's own client. Tables as they were (--as-of) are built in SQLite "
+                "or PostgreSQL whatever the settings name"
+            )
         url = self._url()
         from shardlog.adapters.postgresql.select_only import PostgresqlTables
 
