@@ -17,6 +17,8 @@ import msgspec
 from shardlog.errors import InvalidToken, UnknownFormat
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.journal.records import decode_raw_frame, entry_indexes
+from shardlog.model.application import Application
+from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
 from shardlog.projector.core import Source
 from shardlog.projector.draft import position_of
@@ -187,13 +189,13 @@ def _is_before(position: Position, end: End) -> bool:
     return (position.shard, position.offset) != (end.shard, end.offset) or position.index <= end.index
 
 
-class CutReader:
+class CutReader(FrameReader):
     """Decodes frames as FrameReader does, and leaves out what does not belong to a cut."""
 
-    def __init__(self, whole: FrameReader, cut: Cut) -> None:
-        self._whole = whole
+    def __init__(self, application: Application, projections: Iterable[Projection], journal: str, cut: Cut) -> None:
+        super().__init__(application, projections, journal)
         self._cut = cut
 
     def read(self, shard: int, offset: int, body: bytes | memoryview) -> list[Heard]:
         """As of FrameReader."""
-        return kept(self._cut, self._whole.read(shard, offset, body))
+        return kept(self._cut, super().read(shard, offset, body))

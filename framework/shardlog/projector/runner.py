@@ -90,7 +90,7 @@ class Projector:
         self._builder_feeds = [Feed(journal, shard) for shard in range(shards)]
         self._shared = shared
         self._passes = passes
-        self._readers: dict[tuple[str, ...], FrameReader | CutReader] = {}
+        self._readers: dict[tuple[str, ...], FrameReader] = {}
         self._cut = cut
         self._watch = BuildWatch(journal, self._source, store, now_s)
         self._checks_rows = check_rows
@@ -384,12 +384,12 @@ class Projector:
         worker.stopped = worker.stopped or stop
         return len(records)
 
-    def _reader(self, group: list[Worker]) -> FrameReader | CutReader:
+    def _reader(self, group: list[Worker]) -> FrameReader:
         names = tuple(worker.name for worker in group)
         if names not in self._readers:
             projections = [worker.listener.projection for worker in group]
-            whole = FrameReader(self._application, projections, self._source.journal)
-            self._readers[names] = whole if self._cut is None else CutReader(whole, self._cut)
+            of = (self._application, projections, self._source.journal)
+            self._readers[names] = FrameReader(*of) if self._cut is None else CutReader(*of, self._cut)
         return self._readers[names]
 
     def _records(
