@@ -269,6 +269,10 @@ class DeadLettersFull(ProjectionError):
     """A projection has as many dead letters as it may have; the next event that fails stops it."""
 
 
+class QueryRefused(ProjectionError):
+    """The database does not run this SELECT, or it is none; its author must act. Nothing was changed."""
+
+
 class RowShared(ProjectionError):
     """A row is written from two routing keys, so that its contents depend on which shard is read first."""
 

@@ -6,6 +6,7 @@
   targets must be in the Makefile.
 - A `text` block is what the block above it prints, `...` standing for anything.
 - A block in another programming language has its file's name in its first line; tests of services run it.
+- An `sql` block stands in one of SQL_PAGES, and a test of that page runs it.
 - A `mermaid` block begins with a kind of diagram, `json` and `toml` must parse, and a fence without a language is for
   people.
 """
@@ -32,6 +33,8 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 ROOT = Path(__file__).resolve().parents[2]
 DIAGRAMS = ("flowchart", "stateDiagram-v2", "sequenceDiagram", "classDiagram", "erDiagram", "gantt", "xychart-beta")
 ELSEWHERE = ("java", "javascript", "go")
+SQL_PAGES = ("analysts.md",)
+"""Pages whose SQL a test of their own runs, against a database with something in it."""
 SHELL_SECONDS = 120
 _saved_as = re.compile(r"# ([\w./-]+\.py)\n").match
 _fences = FencedCodeBlockLexer(language=r"\w*")
@@ -72,6 +75,7 @@ class Stranger:
             "json": lambda block: json.loads(block.source),
             "toml": lambda block: tomllib.loads(block.source),
             **dict.fromkeys(ELSEWHERE, _must_be_a_file),
+            "sql": self._must_be_run_elsewhere,
             "": lambda block: None,
         }
 
@@ -113,6 +117,9 @@ class Stranger:
         )
         assert ran.returncode == 0, f"exit code {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
         self._printed = ran.stdout if script else None
+
+    def _must_be_run_elsewhere(self, block: Block) -> None:
+        assert self._document.name in SQL_PAGES, f"nobody runs the SQL of {self._document.name}"
 
     def _compare(self, block: Block) -> None:
         assert self._printed is not None, "no block above prints this: a drawing has a fence without a language"

@@ -15,6 +15,7 @@ from shardlog.errors import (
     JournalUnavailable,
     ObjectStoreFailed,
     OutputsFailed,
+    QueryRefused,
     RegistryFailed,
     RegistryUnavailable,
     ReplayDiffers,
@@ -35,7 +36,7 @@ class ExitCode(IntEnum):
     """It failed in a way that has no code of its own."""
     USAGE = 2
     """The command line is wrong: an unknown option, no such stream or version of it, no such projection, no dead
-    letter open there."""
+    letter open there, a SELECT that the database does not run."""
     REFUSED = 3
     """A command was rejected, by the domain or by the engine; or a change of schemas, by those who read them."""
     DAMAGED = 65
@@ -75,6 +76,7 @@ _BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SchemaRefused, ExitCode.REFUSED),
     (InvalidId, ExitCode.USAGE),
     (InvalidToken, ExitCode.USAGE),
+    (QueryRefused, ExitCode.USAGE),
     (JournalError, ExitCode.DAMAGED),
     (SnapshotUnusable, ExitCode.DAMAGED),
     (ShardlogError, ExitCode.FAILED),

@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "snapshot": "Take a snapshot of every shard.",
     "rebuild": "Build a projection's tables again from the journal.",
     "projections": "Show and operate projections: builds, lag, dead letters.",
+    "query": "Show a projection's tables, as they are or as they were.",
+    "erd": "Draw the tables of projections: keys, types, comments.",
     "dead-letters": "Show the commands that nobody goes on from, or mark one as resolved.",
     "schema": "Write, check and register the Avro schemas of messages.",
     "config": "Show every setting: value, unit, range, and where it comes from.",

@@ -24,6 +24,7 @@ from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.ages import now_us
 from shardlog.projector.core import Passed, Record, Source, before, check, next_offset, next_offsets, pass_over
+from shardlog.projector.cut import Cut, CutReader
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
 from shardlog.projector.feed import Feed
@@ -54,6 +55,7 @@ class Projector:
     for one that only rebuilds, while others keep what serves. now_s: a clock that does not go back, in seconds.
     serves: the shards to begin with, None for all; see `assign`. shared: with projectors of other threads. passes: for
     which errors a projection that has stopped is let go on (`go_on`), so that its build's record does not name them.
+    cut: what projections hear of the journal, None for all.
 
     Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
     cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that
@@ -76,6 +78,7 @@ class Projector:
         serves: Collection[int] | None = None,
         shared: SharedFrames | None = None,
         passes: Callable[[ShardlogError], bool] = lambda _: False,
+        cut: Cut | None = None,
     ) -> None:
         self._journal = journal
         self._source = Source(journal_id, shards)
@@ -88,6 +91,7 @@ class Projector:
         self._shared = shared
         self._passes = passes
         self._readers: dict[tuple[str, ...], FrameReader] = {}
+        self._cut = cut
         self._watch = BuildWatch(journal, self._source, store, now_s)
         self._checks_rows = check_rows
         refuse_shared_tables(projections)
@@ -384,7 +388,8 @@ class Projector:
         names = tuple(worker.name for worker in group)
         if names not in self._readers:
             projections = [worker.listener.projection for worker in group]
-            self._readers[names] = FrameReader(self._application, projections, self._source.journal)
+            of = (self._application, projections, self._source.journal)
+            self._readers[names] = FrameReader(*of) if self._cut is None else CutReader(*of, self._cut)
         return self._readers[names]
 
     def _records(

@@ -13,10 +13,12 @@ from sqlalchemy.engine import URL, make_url
 
 from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.rows import RowReader
+from shardlog.adapters.sql.select_only import SqliteTables
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError
 from shardlog.ports.leases import Leases
 from shardlog.ports.projections import ProjectionStore
+from shardlog.ports.tables import Tables
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.settings import Settings
 
@@ -91,6 +93,21 @@ class ProjectionDatabase(NamedTuple):
     def open_rows(self) -> RowReader:
         """What reads rows of the tables. Raises ConfigurationError."""
         return RowReader(self.open_engine())
+
+    def tables(self) -> Tables:
+        """The tables, for any SELECT and nothing else. Raises ConfigurationError, on MariaDB too."""
+        if not self.is_shared:
+            return SqliteTables(self.file)
+        if self.settings.is_mariadb:
+            raise ConfigurationError(
+                f"the tables are in MariaDB, {self.settings.database!r}, and a SELECT is run here on SQLite and "
+                "PostgreSQL only: ask it with MariaDB's own client. Tables as they were (--as-of) are built in SQLite "
+                "or PostgreSQL whatever the settings name"
+            )
+        url = self._url()
+        from shardlog.adapters.postgresql.select_only import PostgresqlTables
+
+        return PostgresqlTables(url, self.settings.schema)
 
     def open_engine(self) -> Engine:
         """An engine whose connections see the tables by their names. Raises ConfigurationError."""
