@@ -18,6 +18,7 @@ from shardlog.model.recorded import Position, Recorded, RecordedRejection
 from shardlog.model.rows import Index, Key
 from shardlog.model.stream import Send, Stream, StreamId
 from shardlog.model.transaction import Loaded, Transaction
+from shardlog.model.windows import calendar_day, calendar_month, hopping, tumbling
 
 __all__ = [
     "Aggregate",
@@ -56,11 +57,15 @@ __all__ = [
     "StreamId",
     "Transaction",
     "add",
+    "calendar_day",
+    "calendar_month",
     "field",
+    "hopping",
     "increment",
     "put",
     "reject",
     "remove",
     "replace",
+    "tumbling",
     "update",
 ]
