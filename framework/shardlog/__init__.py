@@ -7,6 +7,7 @@ from shardlog.codec.personal import Personal
 from shardlog.errors import DomainError, InvalidId, InvalidToken, Rejection, ShardlogError, reject
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
+from shardlog.model.batches import Batch
 from shardlog.model.changes import Changes, add, increment, put, remove, update
 from shardlog.model.context import Context
 from shardlog.model.domain import Domain
@@ -24,6 +25,7 @@ __all__ = [
     "Aggregate",
     "Application",
     "AwareDatetime",
+    "Batch",
     "Changes",
     "Command",
     "CommandAccepted",

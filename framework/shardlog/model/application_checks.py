@@ -65,7 +65,7 @@ def _unheard_events(
     old = {event for aggregate in aggregates for event in aggregate.upcasters}
     listeners: list[tuple[str, Iterable[type[Event]]]] = [
         *((f"process manager {manager.name!r}", manager.handlers) for manager in managers),
-        *((f"projection {projection.name!r}", projection.handlers) for projection in projections),
+        *((f"projection {projection.name!r}", projection.heard_events) for projection in projections),
     ]
     for owner, handlers in listeners:
         for event in handlers:
@@ -122,6 +122,7 @@ def _unknown_targets(
 def _undeclared_rows(projections: Sequence[Projection]) -> Iterator[str]:
     for projection in projections:
         handlers: list[Callable[..., object]] = [*projection.handlers.values()]
+        handlers += [heard.handler for heard in projection.batch_handlers]
         if projection.rejection_handler is not None:
             handlers.append(projection.rejection_handler)
         for handler in dict.fromkeys(handlers):

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from shardlog.errors import DomainError
+from shardlog.model.batches import Batch, HeardBatches, read_batch_handler
 from shardlog.model.changes import Changes
 from shardlog.model.given import check_each, check_each_class, check_name
 from shardlog.model.listening import register_on
@@ -56,6 +57,7 @@ class Projection:
         self.rejection_handler: RejectionHandler | None = None
         self._handlers: dict[type[Event], EventHandler] = {}
         self.handlers: Final[Mapping[type[Event], EventHandler]] = MappingProxyType(self._handlers)
+        self._batch_handlers: list[HeardBatches] = []
         tables: dict[str, type[Row]] = {}
         for row in self.rows:
             check_message(row)
@@ -74,6 +76,25 @@ class Projection:
         """Register `(event, recorded) -> changes`; a union of events registers each."""
         register_on(f"projection {self.name!r}", self._handlers, function)
         return function
+
+    @registers
+    def batch(self, function: Callable[[Batch[Heard]], None], /) -> Callable[[Batch[Heard]], None]:
+        """Register `(batch: Batch[SomeEvent | AnotherEvent]) -> None`, which writes the batch's events with SQL.
+
+        Its result must not depend on where batches end: a rebuild's end elsewhere. See projection-api.md.
+        """
+        self._batch_handlers.append(read_batch_handler(f"projection {self.name!r}", function))
+        return function
+
+    @property
+    def batch_handlers(self) -> tuple[HeardBatches, ...]:
+        """The handlers of batches, in the order in which they were registered and run."""
+        return tuple(self._batch_handlers)
+
+    @property
+    def heard_events(self) -> frozenset[type[Event]]:
+        """The event classes that any of its handlers hears."""
+        return frozenset(self._handlers).union(*(handler.events for handler in self._batch_handlers))
 
     @registers
     def on_rejected(self, function: RejectionHandler, /) -> RejectionHandler:

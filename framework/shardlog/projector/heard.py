@@ -58,7 +58,7 @@ class FrameReader:
     def __init__(self, application: Application, projections: Iterable[Projection], journal: str) -> None:
         self._journal = journal
         projections = tuple(projections)
-        wanted = frozenset(event for projection in projections for event in projection.handlers)
+        wanted = frozenset(event for projection in projections for event in projection.heard_events)
         self._rejections = frozenset(c for p in projections for c in application.categories_heard(p))
         self._events: dict[type[Any], _HeardEvent] = {}
         records: list[type[Any]] = []

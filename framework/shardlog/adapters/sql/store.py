@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from shardlog.adapters.sql import letters
+from shardlog.adapters.sql.batch_writers import run_writers
 from shardlog.adapters.sql.builds import SqlBuilds
 from shardlog.adapters.sql.dialects.choosing import making_tables
 from shardlog.adapters.sql.engine import WRITES, open_engine
@@ -110,6 +111,7 @@ class SqlProjectionStore(ProjectionStore):
             statements = self._of(batch.build, changes.row)
             with mapped(f"writing table {statements.table.name!r} of projection {key.projection!r}"):
                 statements.write(connection, changes)
+        run_writers(connection, batch)
         write_rest(connection, batch)
 
 
