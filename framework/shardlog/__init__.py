@@ -11,6 +11,7 @@ from shardlog.model.batches import Batch
 from shardlog.model.changes import Changes, add, increment, put, remove, update
 from shardlog.model.context import Context
 from shardlog.model.domain import Domain
+from shardlog.model.joins import Join
 from shardlog.model.messages import AwareDatetime, Command, Event, Row, State
 from shardlog.model.outcomes import CommandAccepted, CommandRejected, CommandUnavailable, Outcome
 from shardlog.model.process import ProcessManager, Rejected, Sends
@@ -38,6 +39,7 @@ __all__ = [
     "Index",
     "InvalidId",
     "InvalidToken",
+    "Join",
     "Key",
     "Loaded",
     "Meta",

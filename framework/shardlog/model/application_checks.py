@@ -47,12 +47,14 @@ def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
 def _shared_tables(projections: Sequence[Projection]) -> Iterator[str]:
     owners: dict[str, Projection] = {}
     for projection in projections:
-        for row in projection.rows:
-            first = owners.setdefault(table_name(row), projection)
+        kept = [(table_name(row), "the table", "rows another `name=`") for row in projection.rows]
+        kept += [(join.name, "the view", "joins another name") for join in projection.views]
+        for name, what, way in kept:
+            first = owners.setdefault(name, projection)
             if first is not projection and first.name != projection.name:
                 yield (
-                    f"projections {first.name!r} and {projection.name!r} both keep the table {table_name(row)!r}: "
-                    "a table has one owner. Give one of the rows another `name=`."
+                    f"projections {first.name!r} and {projection.name!r} both keep {what} {name!r}: "
+                    f"a table has one owner. Give one of the {way}."
                 )
 
 

@@ -15,6 +15,7 @@ _PLACES = {
     "ProcessManager": "Domain(..., process_managers=[...])",
     "Domain": "Application([...])",
     "Projection": "Application(..., projections=[...])",
+    "Join": "Projection(..., views=[...])",
 }
 """Where each kind of part belongs."""
 

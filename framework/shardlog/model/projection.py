@@ -10,6 +10,7 @@ from shardlog.errors import DomainError
 from shardlog.model.batches import Batch, HeardBatches, read_batch_handler
 from shardlog.model.changes import Changes
 from shardlog.model.given import check_each, check_each_class, check_name
+from shardlog.model.joins import Join
 from shardlog.model.listening import register_on
 from shardlog.model.message_checks import check_message
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
@@ -27,7 +28,8 @@ class Projection:
     """A versioned set of tables built from events. A higher version builds beside the old one and replaces it.
 
     name: stable. rows: the row types, a table each. version: from 1. rejections: the categories whose business
-    rejections it hears; none named: all of the domains whose events it hears. Raises DomainError.
+    rejections it hears; none named: all of the domains whose events it hears. views: joins of its rows. Raises
+    DomainError.
 
     >>> from shardlog import Changes, Event, Key, Projection, Recorded, Row, increment
     >>> class Deposited(Event):
@@ -42,7 +44,13 @@ class Projection:
     """
 
     def __init__(
-        self, name: str, *, rows: Sequence[type[Row]], version: int = 1, rejections: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        rows: Sequence[type[Row]],
+        version: int = 1,
+        rejections: Sequence[str] = (),
+        views: Sequence[Join] = (),
     ) -> None:
         check_name("projection", name)
         owner = f"projection {name!r}"
@@ -70,6 +78,8 @@ class Projection:
                     f"rows {tables[table_name(row)].__name__} and {row.__name__} of projection {name!r} are both "
                     f"the table {table_name(row)!r}: give one of them another `name=`"
                 )
+        self.views: Final = check_each(Join, views, owner, "views")
+        self._check_views(set(tables))
 
     @registers
     def on(self, function: Callable[[Heard, Recorded], Changes], /) -> Callable[[Heard, Recorded], Changes]:
@@ -115,6 +125,18 @@ class Projection:
             )
         self.rejection_handler = function
         return function
+
+    def _check_views(self, names: set[str]) -> None:
+        for join in self.views:
+            for row in (join.left, join.right):
+                if row not in self.rows:
+                    raise DomainError(f"join {join.name!r} is of {row.__name__}: {self.why_undeclared(row)}")
+            if join.name in names:
+                raise DomainError(
+                    f"join {join.name!r} of projection {self.name!r} has the name of another of its tables or views: "
+                    "give it one of its own"
+                )
+            names.add(join.name)
 
     def why_undeclared(self, row: type[Row]) -> str:
         """What to say of a row type that is written and not among the projection's."""

@@ -3,74 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, insert, select, text
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from shardlog import Application, Batch, Domain, Projection
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.memory.projections import MemoryDatabase, MemoryProjectionStore
-from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.adapters.sql.typed_tables import typed_table
 from shardlog.errors import ConfigurationError
-from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import Closed, Deposited, Noted, Opened, Other, Paid, Total, account
 from tests.unit.projector.log import JOURNAL, LogWriter
+from tests.unit.projector.place import Place
 from tests.unit.projector.ranked import Held, Seen, Size, Top, Wrong, ranked
 
 SHARDS = 2
-
-
-class Place:
-    """A database for tables, and what stands in them."""
-
-    def __init__(self, make: Callable[[], ProjectionStore], engine: Engine) -> None:
-        self._make = make
-        self.engine = engine
-        self._stores: list[ProjectionStore] = []
-
-    def make(self) -> ProjectionStore:
-        """A store of it."""
-        self._stores.append(self._make())
-        return self._stores[-1]
-
-    def close(self) -> None:
-        """Let go of everything."""
-        for store in self._stores:
-            store.close()
-        self.engine.dispose()
-
-    def rows(self, row: type[Any], name: str = "") -> list[tuple[Any, ...]]:
-        """All rows of a table, in the values that rows hold."""
-        table = typed_table(name or row.__wire_name__, row, self.engine.dialect.name)
-        with self.engine.connect() as connection:
-            return [tuple(found) for found in connection.execute(select(table).order_by(*table.primary_key.columns))]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "sqlite":
-        path = tmp_path / "projections.sqlite"
-        engine = create_engine(f"sqlite:///{path}")
-        found = Place(lambda: SqlProjectionStore(path), engine)
-    else:
-        url, schema = request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_schema")
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-        quoted = schema.replace('"', '""')
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f'SET search_path TO "{quoted}"'))
-        found = Place(lambda: PostgresqlProjectionStore(url, schema=schema), engine)
-    yield found
-    found.close()
 
 
 @pytest.fixture
