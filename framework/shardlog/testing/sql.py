@@ -10,12 +10,13 @@ from sqlalchemy import Engine, select
 
 from shardlog.adapters.sql.engine import open_engine
 from shardlog.adapters.sql.store import SqlProjectionStore
-from shardlog.adapters.sql.tables import row_table
+from shardlog.adapters.sql.tables import table_name
 from shardlog.adapters.sql.typed_tables import typed_table
 from shardlog.errors import DomainError, ProjectionError
 from shardlog.model.messages import Row
 from shardlog.model.names import show
 from shardlog.model.projection import Projection
+from shardlog.ports.builds import Build
 from shardlog.ports.projections import Batch
 from shardlog.projector.draft import Draft, Listener
 from shardlog.projector.heard import Heard, OldEvent
@@ -96,26 +97,27 @@ def _rows_after(projection: Projection, batches: Sequence[Sequence[Heard]]) -> _
     engine = open_engine("sqlite://", lock_wait_ms=0)
     store = SqlProjectionStore(engine)
     try:
-        store.prepare(projection)
+        build = Build(projection, 1)
+        store.builds.begin(build, {})
         listener = Listener(projection, None)
         for items in batches:
             draft = Draft(listener, Parking.none(), {}, dead_letters_max=1)
             try:
                 draft.hear(items)
                 if not draft.letters:
-                    store.write(Batch(projection, (), draft.changes(), writers=draft.writers()))
+                    store.write(Batch(build, (), draft.changes(), writers=draft.writers()))
             except ProjectionError as error:
                 raise DomainError(f"projection {projection.name!r}: {error}") from error
             if draft.letters:
                 letter = draft.letters[0]
                 raise DomainError(f"projection {projection.name!r}: {letter.error}\n{letter.traceback}")
-        return {row: _table(engine, projection, row) for row in projection.rows}
+        return {row: _table(engine, build, row) for row in projection.rows}
     finally:
         store.close()
 
 
-def _table(engine: Engine, projection: Projection, row: type[Row]) -> list[Row]:
-    table = typed_table(row_table(projection, row).name, row, engine.dialect.name)
+def _table(engine: Engine, build: Build, row: type[Row]) -> list[Row]:
+    table = typed_table(table_name(build, row), row, engine.dialect.name)
     with engine.begin() as connection:
         found = connection.execute(select(table).order_by(*table.primary_key.columns)).all()
     names = row.__struct_fields__

@@ -17,6 +17,7 @@ from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.memory.projections import MemoryDatabase, MemoryProjectionStore
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import ConfigurationError
+from shardlog.ports.builds import Build
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import Closed, Deposited, Noted, Opened, Other, Paid, Total, account
@@ -70,13 +71,14 @@ def test_rows_that_a_handler_of_batches_writes_have_the_stored_form_of_other_row
 
     store = SqlProjectionStore(tmp_path / "projections.sqlite")
     _, tops = ranked()
-    store.prepare(tops)
+    build = Build(tops, 1)
+    store.builds.begin(build, {})
     row = Seen(account="a", version=1, at=datetime(2013, 1, 1, tzinfo=UTC), day=date(2013, 1, 1), size=Size.SMALL,
                amount=Decimal("1E+3"), is_first=False, parts=(1, 2))  # fmt: skip
     table = TableCoalescer(Seen)
     table.put(put(row).row)
     values = {name: getattr(row, name) for name in row.__struct_fields__}
-    store.write(Written(tops, tables=[table.changes()]))
+    store.write(Written(build, tables=[table.changes()]))
     store.write(
         Written(
             tops,
@@ -232,4 +234,4 @@ def test_the_same_events_in_batches_of_other_sizes_give_the_same_tables(
 def test_rows_in_memory_take_no_sql() -> None:
     _, tops = ranked()
     with pytest.raises(ConfigurationError, match=r"'tops' has handlers of batches.*use SQLite or PostgreSQL"):
-        MemoryProjectionStore(MemoryDatabase()).prepare(tops)
+        MemoryProjectionStore(MemoryDatabase()).builds.begin(Build(tops, 1), {})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from shardlog import (
     Aggregate,
@@ -26,6 +27,7 @@ from shardlog import (
 )
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.errors import ConfigurationError, TableMismatch
+from shardlog.ports.builds import Build
 from shardlog.projector.runner import Projector
 from tests.unit.projector.log import JOURNAL, LogWriter
 from tests.unit.projector.place import Place
@@ -131,36 +133,66 @@ def test_a_view_whose_name_and_columns_need_quotes_is_made(place: Place) -> None
     assert place.seen('"Orders ""and"" order"') == [("o1", "Ann")]
 
 
-def test_a_join_is_made_anew_where_its_definition_changed_and_is_there_after_a_rebuild(place: Place) -> None:
+def test_the_join_of_another_version_stands_beside_and_is_switched_to_with_its_tables(place: Place) -> None:
+    first = shop(orders_with_customers(left_columns=["order"]))
+    second = shop(orders_with_customers(left_columns=["order", "cents"], keeps="left"), version=2)
+    drained(first, place)
+    store = place.make()
+    store.builds.begin(Build(second, 1), {})
+    assert place.seen("orders_with_customers") == [("o1", "Ann")]
+    store.builds.switch(Build(second, 1).key, {})
+    assert place.seen("orders_with_customers") == []
+    with place.engine.begin() as connection:
+        connection.execute(text("INSERT INTO orders_v2 SELECT * FROM orders_v1"))
+    assert place.seen("orders_with_customers") == [("o1", 5, None), ("o2", 7, None)]
+    store.builds.drop(Build(first, 1).key)
+    assert place.seen("orders_with_customers") == [("o1", 5, None), ("o2", 7, None)]
+    with pytest.raises(DBAPIError):
+        place.seen("orders_with_customers_v1")
+
+
+def test_a_version_without_the_join_has_no_view_of_it(place: Place) -> None:
+    drained(shop(orders_with_customers()), place)
+    store, second = place.make(), Build(shop(version=2), 1)
+    store.builds.begin(second, {})
+    store.builds.switch(second.key, {})
+    with pytest.raises(DBAPIError):
+        place.seen("orders_with_customers")
+
+
+def test_a_join_that_was_added_or_changed_without_another_version_is_named(place: Place) -> None:
     drained(shop(orders_with_customers(left_columns=["order"])), place)
     changed = shop(orders_with_customers(left_columns=["order", "cents"]))
-    store = place.make()
-    store.prepare(changed)
-    assert place.seen("orders_with_customers") == [("o1", 5, "Ann")]
-    store.drop(changed, {})
-    assert place.seen("orders_with_customers") == []
+    said = "'orders_with_customers_v1' of join 'orders_with_customers' has the columns order, customer_name, and not "
+    with pytest.raises(TableMismatch, match=f"{said}order, cents, customer_name. Rebuild"):
+        place.make().prepare(Build(changed, 1))
+    with pytest.raises(TableMismatch, match="view 'more_v1' of join 'more' is missing"):
+        place.make().prepare(Build(shop(orders_with_customers("more")), 1))
 
 
-def test_the_join_of_another_version_is_over_the_tables_of_that_version(place: Place) -> None:
-    join = orders_with_customers(left_columns=["order"])
-    drained(shop(join), place)
-    drained(shop(join, version=2), place)
-    with place.engine.begin() as connection:
-        connection.execute(text("DELETE FROM customers_v2"))
-    assert place.seen("orders_with_customers") == [("o1", "Ann")]
-    assert place.seen("orders_with_customers_v2") == []
+def test_what_is_said_of_a_join_and_of_its_columns_is_read_by_analysts(place: Place) -> None:
+    drained(shop(orders_with_customers(comment="Who ordered what.")), place)
+    if place.engine.dialect.name == "sqlite":
+        with place.engine.connect() as connection:
+            made = "SELECT sql FROM sqlite_master WHERE name = 'orders_with_customers'"
+            assert "/* Who ordered what. */" in connection.execute(text(made)).scalar_one()
+    else:
+        with place.engine.begin() as connection:
+            comment = "SELECT obj_description('orders_with_customers'::regclass)"
+            assert connection.execute(text(comment)).scalar_one() == "Who ordered what."
 
 
 def test_a_view_that_another_projection_has_is_refused(place: Place) -> None:
     drained(shop(orders_with_customers()), place)
     other = Projection("other", rows=[Other, Nobody], views=[Join("orders_with_customers", Other, Nobody, on=["id"])])
     with pytest.raises(TableMismatch, match="'orders_with_customers'"):
-        place.make().prepare(other)
+        place.make().builds.begin(Build(other, 1), {})
 
 
-def test_a_name_of_shardlogs_own_is_refused(place: Place) -> None:
-    with pytest.raises(ConfigurationError, match="'shardlog_join'"):
-        place.make().prepare(shop(orders_with_customers("shardlog_join")))
+@pytest.mark.parametrize(("name", "said"), [("shardlog_join", "shardlog's own"), ("j" * 61, "a shorter name")])
+def test_a_name_that_cannot_be_is_refused(place: Place, name: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        place.make().builds.begin(Build(shop(orders_with_customers(name)), 1), {})
 
 
 WRONG: dict[str, Callable[[], object]] = {

@@ -59,7 +59,7 @@ def drop_joins(connection: Connection, tables: Sequence[Table]) -> list[Table]:
 
 
 def join_view(build: Build, join: Join) -> Table:
-    """A build's view as if it were a table, with what is said of its columns. Raises ConfigurationError for its name."""
+    """A build's view as if it were a table, with what is said of it. Raises ConfigurationError for its name."""
     columns: list[Column[Any]] = []
     for pick in join.picks:
         column = next(column for column in table_shape(pick.row).columns if column.name == pick.column.name)

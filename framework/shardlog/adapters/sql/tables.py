@@ -181,7 +181,7 @@ def table_name(build: Build, row: type[Row]) -> str:
 
 
 def free_name(build: Build, owner: str, name: str) -> str:
-    """A name that analysts use. owner: what is named so. Raises ConfigurationError where shardlog keeps it for itself."""
+    """A name that analysts use. owner: what has it. Raises ConfigurationError where shardlog keeps it for itself."""
     if name.startswith(INTERNAL_PREFIX):
         raise ConfigurationError(
             f"{owner} of projection {build.name!r} is named {name!r}: names that begin with {INTERNAL_PREFIX!r} are "
