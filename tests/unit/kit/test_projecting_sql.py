@@ -122,7 +122,7 @@ def test_what_a_handler_or_the_database_refuses_fails_the_test() -> None:
         rows = [{"lamp": recorded.id, "minutes": event.minutes} for event, recorded in batch.events]
         batch.connection.execute(insert(batch.table(Longest)), rows)
 
-    with pytest.raises(DomainError, match=r"projection 'twice': .*UNIQUE constraint failed: longest.lamp"):
+    with pytest.raises(DomainError, match=r"projection 'twice': .*UNIQUE constraint failed: longest_v1.lamp"):
         project_sql(twice, on(NORTH, Lit(minutes=5), Lit(minutes=50)))
     raising = Projection("raising", rows=[Longest])
 

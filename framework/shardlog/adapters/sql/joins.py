@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Select, Table, and_, inspect, select
@@ -27,13 +27,10 @@ class _Create(ExecutableDDLElement):
         self.shown = shown
 
 
-def create_joins(connection: Connection, build: Build) -> Iterator[tuple[Table, str]]:
-    """Make a view for each join, over the build's own tables. Gives each, as if it were a table, and analysts' name."""
-    for join in build.projection.views:
-        view = join_view(build, join)
-        tables = row_table(build, join.left), row_table(build, join.right)
-        connection.execute(_Create(view.name, _shown(join, *tables)))
-        yield view, free_name(build, _owner(join), join.name)
+def create_join(connection: Connection, build: Build, join: Join) -> None:
+    """Make the view, over the build's own tables."""
+    tables = row_table(build, join.left), row_table(build, join.right)
+    connection.execute(_Create(join_view(build, join).name, _shown(join, *tables)))
 
 
 def check_joins(connection: Connection, build: Build) -> None:
@@ -65,6 +62,11 @@ def join_view(build: Build, join: Join) -> Table:
         column = next(column for column in table_shape(pick.row).columns if column.name == pick.column.name)
         columns.append(Column(pick.name, SQL_TYPES[column.kind], comment=column.comment))
     return Table(numbered_name(build, _owner(join), join.name), MetaData(), *columns, comment=join.comment or None)
+
+
+def join_name(build: Build, join: Join) -> str:
+    """The name that analysts use. Raises ConfigurationError for one that shardlog keeps for itself."""
+    return free_name(build, _owner(join), join.name)
 
 
 def _owner(join: Join) -> str:
