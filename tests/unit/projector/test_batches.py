@@ -81,9 +81,9 @@ def test_rows_that_a_handler_of_batches_writes_have_the_stored_form_of_other_row
     store.write(Written(build, tables=[table.changes()]))
     store.write(
         Written(
-            tops,
+            build,
             writers=[lambda tables: tables.connection.execute(insert(tables.table(Seen)), values | {"version": 2})],
-        )  # type: ignore[list-item]
+        )
     )
     store.close()
     with create_engine(f"sqlite:///{tmp_path / 'projections.sqlite'}").connect() as connection:
