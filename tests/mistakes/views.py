@@ -49,7 +49,7 @@ def up(batch: Batch[Balance]) -> None: ...
             "events: (batch: Batch[SomeEvent | AnotherEvent])"
         ),
         mypy='Type argument "Balance" of "Batch" must be a subtype of "Event"',
-        pyright='Type "Balance" is not assignable to type "Event"',
+        pyright='"Balance" is not assignable to "Event"',
     ),
     Mistake(
         name="batch_that_returns_changes",
@@ -129,7 +129,7 @@ balances = Projection("balances", rows=[Balance, Owner, join])
             "Row only: it belongs in `Projection(..., views=[...])`"
         ),
         mypy='List item 2 has incompatible type "Join"; expected "type[Row]"',
-        pyright='"Join" is not assignable to "type[Row]"',
+        pyright='Type "Join" is not assignable to type "type[Row]"',
     ),
     Mistake(
         name="window_without_a_size",
