@@ -271,7 +271,7 @@ class Worker:
         draft = self.draft(condemned)
         try:
             draft.hear(items)
-            batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters))
+            batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters), writers=draft.writers())
             for attempt in self._attempts():
                 with attempt:
                     self._store.write(batch, keep=False)

@@ -48,7 +48,7 @@ def check_joins(connection: Connection, build: Build) -> None:
 
 def drop_joins(connection: Connection, tables: Sequence[Table]) -> list[Table]:
     """Drop what is a view among these, and give the others."""
-    views = set(inspect(connection).get_view_names())
+    views = set(inspect(connection).get_view_names()) if tables else set[str]()
     for table in tables:
         if table.name in views:
             connection.execute(DropView(table.name))
