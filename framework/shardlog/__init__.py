@@ -7,9 +7,11 @@ from shardlog.codec.personal import Personal
 from shardlog.errors import DomainError, InvalidId, InvalidToken, Rejection, ShardlogError, reject
 from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
+from shardlog.model.batches import Batch
 from shardlog.model.changes import Changes, add, increment, put, remove, update
 from shardlog.model.context import Context
 from shardlog.model.domain import Domain
+from shardlog.model.joins import Join
 from shardlog.model.messages import AwareDatetime, Command, Event, Row, State
 from shardlog.model.outcomes import CommandAccepted, CommandRejected, CommandUnavailable, Outcome
 from shardlog.model.process import ProcessManager, Rejected, Sends
@@ -18,11 +20,13 @@ from shardlog.model.recorded import Position, Recorded, RecordedRejection
 from shardlog.model.rows import Index, Key
 from shardlog.model.stream import Send, Stream, StreamId
 from shardlog.model.transaction import Loaded, Transaction
+from shardlog.model.windows import calendar_day, calendar_month, hopping, tumbling
 
 __all__ = [
     "Aggregate",
     "Application",
     "AwareDatetime",
+    "Batch",
     "Changes",
     "Command",
     "CommandAccepted",
@@ -35,6 +39,7 @@ __all__ = [
     "Index",
     "InvalidId",
     "InvalidToken",
+    "Join",
     "Key",
     "Loaded",
     "Meta",
@@ -56,11 +61,15 @@ __all__ = [
     "StreamId",
     "Transaction",
     "add",
+    "calendar_day",
+    "calendar_month",
     "field",
+    "hopping",
     "increment",
     "put",
     "reject",
     "remove",
     "replace",
+    "tumbling",
     "update",
 ]

@@ -14,7 +14,7 @@ from domain.banking.messages import (
     TransferSent,
     Withdrawn,
 )
-from shardlog import Changes, Index, Key, Projection, Recorded, Row, add, increment, put, update
+from shardlog import Changes, Index, Join, Key, Projection, Recorded, Row, add, increment, put, update
 
 
 class AccountBalance(Row, name="account_balances"):
@@ -37,7 +37,16 @@ class LedgerBalance(Row, name="ledger_balances"):
     in_transit: int = 0
 
 
-balances = Projection("balances", rows=[AccountBalance, LedgerBalance])
+accounts_in_ledgers = Join(
+    "accounts_in_ledgers",
+    AccountBalance,
+    LedgerBalance,
+    on=["ledger"],
+    left_columns=["account", "ledger", "owner", "balance"],
+    right_columns={"ledger_accounts": "accounts", "ledger_balance": "balance"},
+    comment="Each account beside its ledger's sums.",
+)
+balances = Projection("balances", rows=[AccountBalance, LedgerBalance], views=[accounts_in_ledgers])
 
 
 def ledger_of(account: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mistakes import decisions, messages, projections, purity, signatures, wholes
+from tests.mistakes import decisions, messages, projections, purity, signatures, views, wholes
 from tests.mistakes.mistake import PRELUDE, PRELUDE_LINES, Mistake
 
 Findings = Mapping[str, Sequence[str]]
@@ -27,6 +27,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *decisions.MISTAKES,
     *purity.MISTAKES,
     *projections.MISTAKES,
+    *views.MISTAKES,
     *wholes.MISTAKES,
 )
 each_mistake = pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)

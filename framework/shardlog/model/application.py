@@ -60,7 +60,7 @@ class Application:
             return frozenset()
         if projection.rejections:
             return frozenset(projection.rejections)
-        domains = {d.name for e in projection.handlers for d in self.domains if _knows(d, e)}
+        domains = {d.name for e in projection.heard_events for d in self.domains if _knows(d, e)}
         return frozenset(c for c, d in self._domains_by_category.items() if d.name in domains or not domains)
 
 

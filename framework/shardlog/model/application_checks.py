@@ -47,12 +47,14 @@ def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
 def _shared_tables(projections: Sequence[Projection]) -> Iterator[str]:
     owners: dict[str, Projection] = {}
     for projection in projections:
-        for row in projection.rows:
-            first = owners.setdefault(table_name(row), projection)
+        kept = [(table_name(row), "the table", "rows another `name=`") for row in projection.rows]
+        kept += [(join.name, "the view", "joins another name") for join in projection.views]
+        for name, what, way in kept:
+            first = owners.setdefault(name, projection)
             if first is not projection and first.name != projection.name:
                 yield (
-                    f"projections {first.name!r} and {projection.name!r} both keep the table {table_name(row)!r}: "
-                    "a table has one owner. Give one of the rows another `name=`."
+                    f"projections {first.name!r} and {projection.name!r} both keep {what} {name!r}: "
+                    f"a table has one owner. Give one of the {way}."
                 )
 
 
@@ -65,7 +67,7 @@ def _unheard_events(
     old = {event for aggregate in aggregates for event in aggregate.upcasters}
     listeners: list[tuple[str, Iterable[type[Event]]]] = [
         *((f"process manager {manager.name!r}", manager.handlers) for manager in managers),
-        *((f"projection {projection.name!r}", projection.handlers) for projection in projections),
+        *((f"projection {projection.name!r}", projection.heard_events) for projection in projections),
     ]
     for owner, handlers in listeners:
         for event in handlers:
@@ -122,6 +124,7 @@ def _unknown_targets(
 def _undeclared_rows(projections: Sequence[Projection]) -> Iterator[str]:
     for projection in projections:
         handlers: list[Callable[..., object]] = [*projection.handlers.values()]
+        handlers += [heard.handler for heard in projection.batch_handlers]
         if projection.rejection_handler is not None:
             handlers.append(projection.rejection_handler)
         for handler in dict.fromkeys(handlers):

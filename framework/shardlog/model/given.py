@@ -15,6 +15,7 @@ _PLACES = {
     "ProcessManager": "Domain(..., process_managers=[...])",
     "Domain": "Application([...])",
     "Projection": "Application(..., projections=[...])",
+    "Join": "Projection(..., views=[...])",
 }
 """Where each kind of part belongs."""
 
@@ -30,9 +31,9 @@ def check_each(kind: type[T], given: object, owner: str, argument: str) -> tuple
     parts = _parts(given, owner, argument, kind.__name__)
     for part in parts:
         if not isinstance(part, kind):
-            place = _PLACES.get(type(part).__name__)
-            hint = f": it belongs in `{place}`" if place else ""
-            raise DomainError(f"{owner}: {argument} has {_described(part)}, and takes {kind.__name__} only{hint}")
+            raise DomainError(
+                f"{owner}: {argument} has {_described(part)}, and takes {kind.__name__} only{_hint(part)}"
+            )
     return cast("tuple[T, ...]", parts)
 
 
@@ -43,6 +44,7 @@ def check_each_class(kind: type[T], given: object, owner: str, argument: str) ->
         if not _is_class_of(kind, part):
             raise DomainError(
                 f"{owner}: {argument} has {_described(part)}, and takes classes derived from {kind.__name__} only"
+                f"{_hint(part)}"
             )
     return cast("tuple[type[T], ...]", parts)
 
@@ -66,6 +68,11 @@ def _parts(given: object, owner: str, argument: str, wanted: str) -> tuple[objec
     raise DomainError(
         f"{owner}: {argument} is {_described(given)}, and must be a list of {wanted}: write `{argument}=[...]`"
     )
+
+
+def _hint(part: object) -> str:
+    place = _PLACES.get(type(part).__name__)
+    return f": it belongs in `{place}`" if place else ""
 
 
 def _described(value: object) -> str:

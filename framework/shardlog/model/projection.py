@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from shardlog.errors import DomainError
+from shardlog.model.batches import Batch, HeardBatches, read_batch_handler
 from shardlog.model.changes import Changes
 from shardlog.model.given import check_each, check_each_class, check_name
+from shardlog.model.joins import Join
 from shardlog.model.listening import register_on
 from shardlog.model.message_checks import check_message
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
@@ -26,7 +28,8 @@ class Projection:
     """A versioned set of tables built from events. A higher version builds beside the old one and replaces it.
 
     name: stable. rows: the row types, a table each. version: from 1. rejections: the categories whose business
-    rejections it hears; none named: all of the domains whose events it hears. Raises DomainError.
+    rejections it hears; none named: all of the domains whose events it hears. views: joins of its rows. Raises
+    DomainError.
 
     >>> from shardlog import Changes, Event, Key, Projection, Recorded, Row, increment
     >>> class Deposited(Event):
@@ -41,7 +44,13 @@ class Projection:
     """
 
     def __init__(
-        self, name: str, *, rows: Sequence[type[Row]], version: int = 1, rejections: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        rows: Sequence[type[Row]],
+        version: int = 1,
+        rejections: Sequence[str] = (),
+        views: Sequence[Join] = (),
     ) -> None:
         check_name("projection", name)
         owner = f"projection {name!r}"
@@ -56,6 +65,7 @@ class Projection:
         self.rejection_handler: RejectionHandler | None = None
         self._handlers: dict[type[Event], EventHandler] = {}
         self.handlers: Final[Mapping[type[Event], EventHandler]] = MappingProxyType(self._handlers)
+        self._batch_handlers: list[HeardBatches] = []
         tables: dict[str, type[Row]] = {}
         for row in self.rows:
             check_message(row)
@@ -68,12 +78,33 @@ class Projection:
                     f"rows {tables[table_name(row)].__name__} and {row.__name__} of projection {name!r} are both "
                     f"the table {table_name(row)!r}: give one of them another `name=`"
                 )
+        self.views: Final = check_each(Join, views, owner, "views")
+        self._check_views(set(tables))
 
     @registers
     def on(self, function: Callable[[Heard, Recorded], Changes], /) -> Callable[[Heard, Recorded], Changes]:
         """Register `(event, recorded) -> changes`; a union of events registers each."""
         register_on(f"projection {self.name!r}", self._handlers, function)
         return function
+
+    @registers
+    def batch(self, function: Callable[[Batch[Heard]], None], /) -> Callable[[Batch[Heard]], None]:
+        """Register `(batch: Batch[SomeEvent | AnotherEvent]) -> None`, which writes the batch's events with SQL.
+
+        Its result must not depend on where batches end: a rebuild's end elsewhere. See projection-api.md.
+        """
+        self._batch_handlers.append(read_batch_handler(f"projection {self.name!r}", function))
+        return function
+
+    @property
+    def batch_handlers(self) -> tuple[HeardBatches, ...]:
+        """The handlers of batches, in the order in which they were registered and run."""
+        return tuple(self._batch_handlers)
+
+    @property
+    def heard_events(self) -> frozenset[type[Event]]:
+        """The event classes that any of its handlers hears."""
+        return frozenset(self._handlers).union(*(handler.events for handler in self._batch_handlers))
 
     @registers
     def on_rejected(self, function: RejectionHandler, /) -> RejectionHandler:
@@ -94,6 +125,18 @@ class Projection:
             )
         self.rejection_handler = function
         return function
+
+    def _check_views(self, names: set[str]) -> None:
+        for join in self.views:
+            for row in (join.left, join.right):
+                if row not in self.rows:
+                    raise DomainError(f"join {join.name!r} is of {row.__name__}: {self.why_undeclared(row)}")
+            if join.name in names:
+                raise DomainError(
+                    f"join {join.name!r} of projection {self.name!r} has the name of another of its tables or views: "
+                    "give it one of its own"
+                )
+            names.add(join.name)
 
     def why_undeclared(self, row: type[Row]) -> str:
         """What to say of a row type that is written and not among the projection's."""

@@ -8,11 +8,12 @@ statement. It knows nothing of events, handlers or the journal. Every adapter pa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from shardlog.model.batches import OpenTables
 from shardlog.model.messages import Row
 from shardlog.model.recorded import Position
 from shardlog.ports.builds import Build, BuildKey, Builds
@@ -69,7 +70,8 @@ class Batch(NamedTuple):
 
     letters: new dead letters; a parked one is refused where nothing of its stream is failed or parked any more.
     handled: dead letters that were handled now and are forgotten. skipped: those to keep as skipped. passed_over: what
-    the moves pass over by hand, for the build's record; empty otherwise.
+    the moves pass over by hand, for the build's record; empty otherwise. writers: write with SQL in the same
+    transaction, in this order, behind the changes of `tables`.
     """
 
     build: Build
@@ -79,6 +81,7 @@ class Batch(NamedTuple):
     handled: Sequence[Position] = ()
     skipped: Sequence[Position] = ()
     passed_over: str = ""
+    writers: Sequence[Callable[[OpenTables], None]] = ()
 
 
 class LetterPlace(NamedTuple):

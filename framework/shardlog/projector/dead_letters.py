@@ -71,7 +71,8 @@ class DeadLetters:
             draft.hear([self._heard(letter)])
             error = draft.letters[0].error if draft.letters else None
             if error is None:
-                self._store.write(Batch(self.build, (), draft.changes(), handled=[letter.position]))
+                done = [letter.position]
+                self._store.write(Batch(self.build, (), draft.changes(), handled=done, writers=draft.writers()))
                 return
         except ChangesRefused as refused:
             error = refused.why.error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from shardlog.codec.json import encode
 from shardlog.errors import DeadLettersFull, DomainError, HandlerFailed, RowShared
 from shardlog.model.application import Application
+from shardlog.model.batches import Batch, HeardBatches, OpenTables
 from shardlog.model.changes import Change, Increment, Put, Remove, Update
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
 from shardlog.model.projection import Projection
@@ -42,15 +44,21 @@ class ChangesRefused(Exception):
 
 
 class Listener:
-    """A projection's handlers, as drafts want them."""
+    """A projection's handlers, as drafts want them. application: None where no rejections come."""
 
-    def __init__(self, projection: Projection, application: Application) -> None:
+    def __init__(self, projection: Projection, application: Application | None) -> None:
         self.projection = projection
         self.handlers: dict[type[Any], Callable[[Any, Recorded], Any]] = dict(projection.handlers)
-        self._rejected_categories = application.categories_heard(projection)
+        self._rejected_categories = application.categories_heard(projection) if application else frozenset[str]()
         if projection.rejection_handler is not None:
             self.handlers[RecordedRejection] = projection.rejection_handler
-        self._hears_old = bool(projection.handlers)
+        self.batches = projection.batch_handlers
+        self.batched: frozenset[type[Any]] = frozenset(event for heard in self.batches for event in heard.events)
+        for event in self.batched:
+            self.handlers.setdefault(event, _no_changes)
+        self._hears_old = bool(projection.heard_events)
+        if self.batched:
+            self.batched |= {OldEvent}
 
     def changes_of_old(self, old: OldEvent, recorded: Recorded) -> list[Change]:
         """The changes of all that an event of an old version becomes."""
@@ -96,6 +104,7 @@ class Draft:
         self._letters_left = dead_letters_max - parking.letters
         self._newly_parked: set[Stream] = set()
         self._tables = {row: TableCoalescer(row) for row in listener.projection.rows}
+        self._gathered: list[list[tuple[Event, Recorded]]] = [[] for _ in listener.batches]
         self._is_careful = bool(parking.parked or parking.decided or condemned)
 
     def hear(self, items: Iterable[Heard]) -> None:
@@ -105,6 +114,7 @@ class Draft:
         """
         listener = self._listener
         handlers, tables, is_checked = listener.handlers, self._tables, self._owners is not None
+        batched = listener.batched
         for kind, event, recorded in items:
             handler = handlers.get(kind)
             if (handler is None or kind is RecordedRejection) and listener.is_deaf_to(kind, event):
@@ -117,6 +127,8 @@ class Draft:
             except Exception as error:  # noqa: BLE001  # whatever a handler raises is the event's dead letter
                 self._fail(kind, event, recorded, reason(error))
                 continue
+            if kind in batched:
+                self._gather(event, recorded)
             if changes is None:
                 continue
             try:
@@ -133,6 +145,22 @@ class Draft:
     def changes(self) -> list[TableChanges]:
         """The coalesced changes of all tables that have some. Raises DomainError where one does not fit."""
         return [table.changes() for table in self._tables.values() if len(table)]
+
+    def writers(self) -> list[Callable[[OpenTables], None]]:
+        """What the handlers of batches write, for those that have heard something."""
+        projection = self._listener.projection
+        return [
+            partial(_write_batch, projection, heard, events)
+            for heard, events in zip(self._listener.batches, self._gathered, strict=True)
+            if events
+        ]
+
+    def _gather(self, event: Any, recorded: Recorded) -> None:
+        """Keep an event, or what one of an old version becomes, for the handlers of batches that hear it."""
+        for newest in upcast(event.aggregate, event.event) if type(event) is OldEvent else (event,):
+            for (_, heard), events in zip(self._listener.batches, self._gathered, strict=True):
+                if type(newest) in heard:
+                    events.append((newest, recorded))
 
     def _apply(self, change: Change, recorded: Recorded) -> None:
         if self._owners is not None:
@@ -190,6 +218,16 @@ class Draft:
             name = self._listener.projection.name
             return Why(f"a change of {error.args[0].__name__}, which is no row of projection {name!r}: {changes!r}", "")
         return reason(error)
+
+
+def _no_changes(_event: Event, _recorded: Recorded) -> None:
+    """What an event that only handlers of batches hear changes."""
+
+
+def _write_batch(
+    projection: Projection, heard: HeardBatches, events: Sequence[tuple[Event, Recorded]], tables: OpenTables
+) -> None:
+    heard.handler(Batch(events, tables, projection.why_undeclared))
 
 
 def dead_letter(kind: type[Any], event: Any, recorded: Recorded, why: Why, state: LetterState) -> DeadLetter:

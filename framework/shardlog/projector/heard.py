@@ -5,7 +5,7 @@ What no projection hears is not decoded: its bytes are stepped over, and nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -53,20 +53,32 @@ class _Place(NamedTuple):
 
 
 class FrameReader:
-    """Decodes frames for a set of projections at once."""
+    """Decodes frames for a set of projections at once, or for whoever else hears some events.
 
-    def __init__(self, application: Application, projections: Iterable[Projection], journal: str) -> None:
+    events: heard beside those of the projections. categories: those whose events are heard; None: all.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        projections: Iterable[Projection],
+        journal: str,
+        *,
+        events: Iterable[type[Event]] = (),
+        categories: Container[str] | None = None,
+    ) -> None:
         self._journal = journal
         projections = tuple(projections)
-        wanted = frozenset(event for projection in projections for event in projection.handlers)
+        wanted = frozenset(event for projection in projections for event in projection.heard_events).union(events)
         self._rejections = frozenset(c for p in projections for c in application.categories_heard(p))
         self._events: dict[type[Any], _HeardEvent] = {}
         records: list[type[Any]] = []
         for aggregate in application.aggregates.values():
-            any_wanted = any(event in wanted for event in aggregate.evolutions)
+            is_among = categories is None or aggregate.category in categories
+            any_wanted = is_among and any(event in wanted for event in aggregate.evolutions)
             for (name, version), event in aggregate.events_by_name.items():
                 is_old = event in aggregate.upcasters
-                is_heard = any_wanted if is_old else event in wanted
+                is_heard = any_wanted if is_old else is_among and event in wanted
                 record = event_record(aggregate.category, name, version, event if is_heard else msgspec.Raw)
                 records.append(record)
                 if is_heard:

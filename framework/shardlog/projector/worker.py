@@ -176,7 +176,8 @@ class Worker:
 
         Raises RowsRefused or DomainError where the rows of some event do not fit, and then nothing has been written.
         """
-        batch = Batch(self._kept, moves(self.checkpoints, checkpoints), draft.changes(), tuple(draft.letters))
+        moved, letters = moves(self.checkpoints, checkpoints), tuple(draft.letters)
+        batch = Batch(self._kept, moved, draft.changes(), letters, writers=draft.writers())
         began_s = monotonic()
         if self._write(batch, checkpoints):
             records = sum(move.new.next - (move.old.next if move.old else 0) for move in batch.moves)
@@ -270,7 +271,7 @@ class Worker:
         draft = self.draft(condemned)
         try:
             draft.hear(items)
-            batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters))
+            batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters), writers=draft.writers())
             for attempt in self._attempts():
                 with attempt:
                     self._store.write(batch, keep=False)

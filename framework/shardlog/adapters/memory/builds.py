@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from shardlog.adapters.memory.tables import MemoryTable, Values
-from shardlog.errors import BuildBehind, BuildRefused, TableMismatch
+from shardlog.errors import BuildBehind, BuildRefused, ConfigurationError, TableMismatch
 from shardlog.model.messages import Row
 from shardlog.model.recorded import Position
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds
@@ -56,6 +56,11 @@ class MemoryBuilds(Builds):
         database, key = self._database, build.key
         if key in database.contents:
             return database.contents[key].record
+        if build.projection.batch_handlers:
+            raise ConfigurationError(
+                f"projection {build.name!r} has handlers of batches, which write with SQL, and this store keeps rows "
+                "in memory: use SQLite or PostgreSQL"
+            )
         self._own(build)
         serving = self._serving(key.projection)
         record = BuildRecord(key=key, state="serving" if serving is None else "building")

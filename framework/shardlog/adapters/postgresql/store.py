@@ -19,6 +19,7 @@ from shardlog.adapters.postgresql.connecting import make_schema, open_engine
 from shardlog.adapters.postgresql.faults import psycopg_mapped
 from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
 from shardlog.adapters.postgresql.views import PostgresqlViews
+from shardlog.adapters.sql.batch_writers import run_writers
 from shardlog.adapters.sql.builds import SqlBuilds
 from shardlog.adapters.sql.store import SqlProjectionStore, moved, write_rest
 from shardlog.adapters.sql.tables import BUILDS, CHECKPOINTS, row_table
@@ -104,6 +105,7 @@ class PostgresqlProjectionStore(SqlProjectionStore):
                     with driver.pipeline():
                         counted = statements.write(driver, changes)
                     check(statements.table.name, counted)
+            run_writers(connection, batch)
         write_rest(connection, batch)
 
     def _unnested(self, build: Build, row: type[Row]) -> TableStatements:

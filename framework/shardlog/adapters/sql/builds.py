@@ -13,6 +13,7 @@ from sqlalchemy.schema import DropTable
 from shardlog.adapters.sql import owners
 from shardlog.adapters.sql.dialects.choosing import commits_ddl
 from shardlog.adapters.sql.faults import mapped
+from shardlog.adapters.sql.joins import create_join, drop_joins, join_name, join_view
 from shardlog.adapters.sql.tables import (
     BUILDS,
     CHECKPOINTS,
@@ -51,11 +52,15 @@ class SqlBuilds(Builds):
             if found is not None:
                 return found
             tables = [(row_table(build, row), view_name(build, row)) for row in build.projection.rows]
-            for table, view in tables:
+            joins = [(join_view(build, join), join_name(build, join)) for join in build.projection.views]
+            for table, view in (*tables, *joins):
                 owners.own(connection, build, table, view)
+            drop_joins(connection, [view for view, _ in joins])
             for table, _ in tables:
                 connection.execute(DropTable(table, if_exists=True))  # what a beginning that was cut short has left
                 table.create(connection)
+            for join in build.projection.views:
+                create_join(connection, build, join)
             serving = next((record.key for record in there if record.state == "serving"), None)
             record = BuildRecord(key=key, state="serving" if serving is None else "building", begun_at=_now())
             if serving is None:
@@ -85,7 +90,7 @@ class SqlBuilds(Builds):
                 )
             if commits_ddl(connection):  # a switch that was cut short may have left views of this build
                 self._show_serving(connection, key.projection)
-            for table in owners.tables(connection, key):
+            for table in drop_joins(connection, owners.tables(connection, key)):
                 connection.execute(DropTable(table, if_exists=True))
             for internal in (OWNERS, CHECKPOINTS, DEAD_LETTERS, REBUILDS, BUILDS):
                 connection.execute(delete(internal).where(of_build(internal, key)))

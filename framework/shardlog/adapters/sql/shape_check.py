@@ -14,7 +14,7 @@ def check_table(connection: Connection, table: Table) -> None:
     """Compare columns, types, null-ability and key. Raises TableMismatch, naming table and columns."""
     inspector = inspect(connection)
     if not inspector.has_table(table.name):
-        raise TableMismatch(f"table {table.name!r} is missing. {_NEXT}")
+        raise TableMismatch(f"table {table.name!r} is missing. {NEXT}")
     dialect = connection.dialect
     there = {column["name"]: column for column in inspector.get_columns(table.name)}
     problems = [f"column {name!r} is missing" for name in table.c.keys() if name not in there]  # noqa: SIM118
@@ -35,7 +35,7 @@ def check_table(connection: Connection, table: Table) -> None:
     if key != wanted:
         problems.append(f"its key is ({', '.join(key)}), and the row class makes it ({', '.join(wanted)})")
     if problems:
-        raise TableMismatch(f"table {table.name!r} is not as its row class says: {'; '.join(problems)}. {_NEXT}")
+        raise TableMismatch(f"table {table.name!r} is not as its row class says: {'; '.join(problems)}. {NEXT}")
 
 
 def _said(type_: TypeEngine[Any], dialect: Dialect, column: Column[Any] | None = None) -> str:
@@ -43,4 +43,4 @@ def _said(type_: TypeEngine[Any], dialect: Dialect, column: Column[Any] | None =
     return dialect.type_compiler_instance.process(type_, type_expression=column)
 
 
-_NEXT = "Rebuild the projection, or give it the next version= so that new tables are made beside these."
+NEXT = "Rebuild the projection, or give it the next version= so that new tables are made beside these."

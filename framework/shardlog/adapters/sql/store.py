@@ -11,10 +11,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from shardlog.adapters.sql import letters
+from shardlog.adapters.sql.batch_writers import run_writers
 from shardlog.adapters.sql.builds import SqlBuilds
 from shardlog.adapters.sql.dialects.choosing import making_tables
 from shardlog.adapters.sql.engine import WRITES, open_engine
 from shardlog.adapters.sql.faults import mapped
+from shardlog.adapters.sql.joins import check_joins
 from shardlog.adapters.sql.shape_check import check_table
 from shardlog.adapters.sql.statements import TableStatements
 from shardlog.adapters.sql.tables import BUILDS, CHECKPOINTS, REBUILDS, create_internal, of_build, row_table
@@ -51,6 +53,7 @@ class SqlProjectionStore(ProjectionStore):
         with mapped(f"checking the tables of build {build.key.label}"), self._moment() as connection:
             for row in build.projection.rows:
                 check_table(connection, row_table(build, row))
+            check_joins(connection, build)
 
     def stored(self, key: BuildKey) -> Stored:
         """Checkpoints, places of dead letters and the limits of a rebuild, of one moment."""
@@ -110,6 +113,7 @@ class SqlProjectionStore(ProjectionStore):
             statements = self._of(batch.build, changes.row)
             with mapped(f"writing table {statements.table.name!r} of projection {key.projection!r}"):
                 statements.write(connection, changes)
+        run_writers(connection, batch)
         write_rest(connection, batch)
 
 

@@ -169,13 +169,7 @@ def of_build(table: Table, key: BuildKey) -> ColumnElement[bool]:
 
 def view_name(build: Build, row: type[Row]) -> str:
     """The name that analysts use, which is the row's. Raises ConfigurationError for one that is shardlog's own."""
-    name = row.__wire_name__
-    if name.startswith(INTERNAL_PREFIX):
-        raise ConfigurationError(
-            f"row {row.__name__} of projection {build.name!r} is named {name!r}: names that begin with "
-            f"{INTERNAL_PREFIX!r} are shardlog's own. Give it another name=."
-        )
-    return name
+    return free_name(build, f"row {row.__name__}", row.__wire_name__)
 
 
 def table_name(build: Build, row: type[Row]) -> str:
@@ -183,14 +177,29 @@ def table_name(build: Build, row: type[Row]) -> str:
 
     Raises ConfigurationError for a name that shardlog keeps for itself, or that is too long for the databases.
     """
-    version, number = build.projection.version, build.number
-    name = f"{view_name(build, row)}_v{version}" + ("" if number == 1 else f"_b{number}")
-    if len(name.encode()) > NAME_BYTES_MAX:
+    return numbered_name(build, f"row {row.__name__}", row.__wire_name__)
+
+
+def free_name(build: Build, owner: str, name: str) -> str:
+    """A name that analysts use. owner: what has it. Raises ConfigurationError where shardlog keeps it for itself."""
+    if name.startswith(INTERNAL_PREFIX):
         raise ConfigurationError(
-            f"row {row.__name__} of projection {build.name!r} has table {name!r}, whose name is {len(name.encode())} "
-            f"bytes long, and {NAME_BYTES_MAX} is the most: give the row a shorter name="
+            f"{owner} of projection {build.name!r} is named {name!r}: names that begin with {INTERNAL_PREFIX!r} are "
+            "shardlog's own. Give it another name=."
         )
     return name
+
+
+def numbered_name(build: Build, owner: str, name: str) -> str:
+    """What a build's own table or view of this name is called. Raises ConfigurationError for a name that cannot be."""
+    version, number = build.projection.version, build.number
+    own = f"{free_name(build, owner, name)}_v{version}" + ("" if number == 1 else f"_b{number}")
+    if len(own.encode()) > NAME_BYTES_MAX:
+        raise ConfigurationError(
+            f"{owner} of projection {build.name!r} has table {own!r}, whose name is {len(own.encode())} bytes long, "
+            f"and {NAME_BYTES_MAX} is the most: give it a shorter name="
+        )
+    return own
 
 
 def row_table(build: Build, row: type[Row]) -> Table:

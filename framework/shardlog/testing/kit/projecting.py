@@ -39,6 +39,11 @@ class Projected:
         heard: Container[str],
         checks_writers: bool = True,
     ) -> None:
+        if projection.batch_handlers:
+            raise DomainError(
+                f"projection {projection.name!r} has handlers of batches, which write with SQL, and the kit keeps rows "
+                "in dictionaries: test it with project_sql of shardlog.testing.sql"
+            )
         self._projection = projection
         self._rows: dict[type[Row], dict[Key, Row]] = {row: {} for row in projection.rows}
         self._missed: list[str] = []
