@@ -1,0 +1,109 @@
+"""The connection is cut at every message of a batch, before it and behind it: all of the batch or nothing, once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+import stamina
+from sqlalchemy.engine import make_url
+
+from shardlog.adapters.postgresql import PostgresqlProjectionStore
+from shardlog.projector.runner import Projector
+from shardlog.projector.worker import Limits
+from tests.services.postgresql_faults.judge import assert_equal, fresh, tables_of
+from tests.services.postgresql_faults.ledger import SHARDS, ledger, write_journal
+from tests.services.postgresql_faults.proxy import Message, MessageProxy, Verdict
+from tests.unit.projector.log import JOURNAL
+
+EVENTS = 30_000
+MESSAGES_MIN = 30
+LIMITS = Limits(batch_frames_max=SHARDS)
+COMMIT = "Q COMMIT"
+
+
+class CutOnce:
+    """Cuts at the message with this number, counted from when it is told so; then nothing more."""
+
+    def __init__(self) -> None:
+        self.cut_at: list[str] = []
+        self._left: int | None = None
+        self._how = Verdict.PASS
+        self._turn = threading.Lock()
+
+    @property
+    def is_done(self) -> bool:
+        return self._left is None
+
+    def at(self, number: int, how: Verdict) -> None:
+        self._left, self._how = number, how
+
+    def __call__(self, message: Message) -> Verdict:
+        with self._turn:
+            if self._left is None:
+                return Verdict.PASS
+            self._left -= 1
+            if self._left >= 0:
+                return Verdict.PASS
+            self._left = None
+            self.cut_at.append(f"{self._how.value}: {message.name}")
+            return self._how
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Trials follow each other at once, as many as the limits say."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+@pytest.fixture
+def cut() -> CutOnce:
+    return CutOnce()
+
+
+@pytest.fixture
+def store(postgresql: str, postgresql_schema: str, cut: CutOnce) -> Iterator[PostgresqlProjectionStore]:
+    url = make_url(postgresql)
+    assert url.port is not None
+    with MessageProxy(url.port, cut) as proxy:
+        behind = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        store = PostgresqlProjectionStore(behind, schema=postgresql_schema)
+        yield store
+        store.close()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("how", [Verdict.CUT_BEFORE, Verdict.CUT_BEHIND], ids=["before", "behind"])
+def test_a_connection_cut_at_any_message_of_a_batch_leaves_the_rows_of_one_that_never_was(
+    how: Verdict, cut: CutOnce, store: PostgresqlProjectionStore, postgresql: str, postgresql_schema: str, tmp_path: Path
+) -> None:
+    journal = write_journal(tmp_path, EVENTS, Random(7))
+    application, projection = ledger()
+    projector = Projector(journal, JOURNAL, SHARDS, application, [projection], store, LIMITS)
+    projector.step()  # the first batch inserts the checkpoints, and prepares what later ones use
+    number = batches_whole = 0
+    while projector.behind():
+        cut.at(number, how)
+        projector.step()
+        batches_whole = 0 if cut.is_done else batches_whole + 1
+        number = number + 1 if cut.is_done else 0
+    assert projector.stopped == {}
+    assert batches_whole < 2 or number > 0
+    assert_every_step_was_cut(cut.cut_at, how)
+    assert_equal(
+        tables_of(postgresql, postgresql_schema, projection), fresh(postgresql, journal, SHARDS, application, projection)
+    )
+    journal.close()
+
+
+def assert_every_step_was_cut(cut_at: list[str], how: Verdict) -> None:
+    """Before the commit was sent, with the commit on its way, and with its answer on the way back."""
+    assert len(cut_at) > MESSAGES_MIN
+    assert f"{how.value}: >{COMMIT}" in cut_at
+    assert f"{how.value}: <C COMMIT" in cut_at
+    assert any(">B" in one for one in cut_at)
