@@ -30,9 +30,10 @@ class Message(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For people: what it says, where it is SQL or the end of a command."""
-        said = self.body.rstrip(b"\0").decode(errors="replace")[:40] if self.type in "QC" else ""
-        return f"{'>' if self.is_request else '<'}{self.type} {said}".rstrip()
+        """For people: the direction, the type, and what it says where it is SQL or the end of a command."""
+        parts = self.body.split(b"\0")
+        said = parts[1 if self.type == "P" else 0] if self.type in "PQC" else b""
+        return f"{'>' if self.is_request else '<'}{self.type} {said.decode(errors='replace')[:40]}".rstrip()
 
 
 class Verdict(Enum):
