@@ -128,5 +128,5 @@ def test_a_connection_cut_while_dead_letters_are_made_leaves_the_rows_and_letter
 def assert_every_step_was_cut(cut_at: list[str], how: Verdict) -> None:
     """From the batch's first message to the commit's, and to its answer on the way back."""
     assert len(cut_at) > CUTS_MIN
-    for step in (*COMMIT_STEPS, ">P BEGIN", ">E", "<C UPDATE 1", "<C INSERT 0 8"):
-        assert f"{how.value}: {step}" in cut_at, sorted(set(cut_at))
+    for step in (*COMMIT_STEPS, ">P BEGIN", ">E", "<C UPDATE 1", "<C INSERT"):
+        assert any(one.startswith(f"{how.value}: {step}") for one in cut_at), sorted(set(cut_at))
