@@ -12,15 +12,17 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
-from shardlog.adapters.postgresql import PostgresqlProjectionStore
+from shardlog.adapters.postgresql import PostgresqlLeases, PostgresqlProjectionStore
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.errors import CheckpointMoved, ShardlogError, StoreUnavailable
 from shardlog.projector.worker import Limits
-from shardlog.wiring.projecting import ProjectionThread
+from shardlog.wiring.projecting import ProjectionThreads
+from shardlog.wiring.projection_group import ProjectionGroup, lease_names
 from tests.services.postgresql_faults.ledger import ROWS, SHARDS, ledger
 from tests.unit.projector.log import JOURNAL
 
@@ -30,7 +32,11 @@ PASSING = (CheckpointMoved, StoreUnavailable)
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker works at. rows: a name in ROWS, which row classes. trouble: as `ledger` has it."""
+    """What a worker works at.
+
+    trouble: as `ledger` has it. rows: a name in ROWS, which row classes. is_in_group: whether shards are spread by
+    leases; else it keeps all of them, whoever else does.
+    """
 
     journal: str
     url: str
@@ -38,6 +44,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
     rows: str = "ledger"
     version: int = 1
+    is_in_group: bool = True
     limits: Limits = Limits()
 
 
@@ -50,27 +57,42 @@ def main(work: Work) -> None:
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     is_ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_ending.set())
-    trouble = Path(work.trouble) if work.trouble else None
-    application, projection = ledger(trouble, work.version, ROWS[work.rows])
-    journal = SqliteJournal(Path(work.journal), SHARDS)
-    store = PostgresqlProjectionStore(work.url, schema=work.schema)
-    thread = ProjectionThread(journal, JOURNAL, SHARDS, application, store, work.limits)
-    thread.start()
-    say("serving")
+    application, projection = ledger(Path(work.trouble) if work.trouble else None, work.version, ROWS[work.rows])
+    with ExitStack() as closing:
+        journal = SqliteJournal(Path(work.journal), SHARDS)
+        closing.callback(journal.close)
+        store = PostgresqlProjectionStore(work.url, schema=work.schema)
+        closing.callback(store.close)
+        threads = ProjectionThreads(
+            journal, JOURNAL, SHARDS, application, store, work.limits, in_group=work.is_in_group
+        )
+        if work.is_in_group:
+            leases = PostgresqlLeases(work.url, schema=work.schema)
+            closing.callback(leases.close)
+            group = ProjectionGroup(threads, leases, lease_names(application), SHARDS, work.limits.lease_ms)
+            group.start()
+            closing.callback(group.stop)
+        else:
+            threads.start()
+            closing.callback(threads.stop)
+        say("serving")
+        serve(threads, projection.name, is_ending)
+
+
+def serve(threads: ProjectionThreads, name: str, is_ending: threading.Event) -> None:
+    """Say what stops the projection, and resume it as an operator does where it is over when it is tried again."""
     told = ""
     while not is_ending.wait(LOOK_SECONDS):
         try:
-            thread.raise_error()
+            threads.raise_error()
         except PASSING as error:
             say("resumed", type(error).__name__)
             try:
-                thread.resume(projection.name)
+                threads.resume(name)
             except ShardlogError as still:
                 told = tell(still, told)
         except ShardlogError as error:
             told = tell(error, told)
-    thread.stop()
-    store.close()
 
 
 def tell(error: ShardlogError, told: str) -> str:
