@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +101,5 @@ class Field:
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.send(signal.SIGKILL)
-            worker.popen.wait(30)
+            worker.kill()
         self.journal.close()

@@ -72,6 +72,7 @@ class WorkerProcess:
         """SIGKILL; returns when it is gone."""
         self.send(signal.SIGKILL)
         self.popen.wait(30)
+        self._reader.join(30)
 
     def end(self) -> None:
         """SIGTERM, also to one that is paused; it ends after the transaction under way."""
@@ -79,6 +80,7 @@ class WorkerProcess:
         self.send(signal.SIGCONT)
         try:
             self.popen.wait(30)
+            self._reader.join(30)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"it did not end within 30 s of SIGTERM; {self.where()}") from None
@@ -89,8 +91,9 @@ class WorkerProcess:
 
     def _read(self) -> None:
         assert self.popen.stdout is not None
-        for line in self.popen.stdout:
-            self.said.append(json.loads(line))
+        with self.popen.stdout as lines:
+            for line in lines:
+                self.said.append(json.loads(line))
 
 
 def wait_for(is_so: Callable[[], bool], what: Callable[[], str], within_s: float = PATIENT_SECONDS) -> None:
