@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from shardlog.adapters.postgresql import PostgresqlLeases, PostgresqlProjectionStore
 from shardlog.adapters.sqlite.journal import SqliteJournal
@@ -53,7 +54,9 @@ def say(*words: str) -> None:
 
 
 def main(work: Work) -> None:
-    logging.getLogger("shardlog").setLevel(logging.CRITICAL)
+    set_on_retry_hooks([LoggingOnRetryHook])  # as the command line does; lines of this output are this module's
+    for name in ("shardlog", "stamina"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     is_ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_ending.set())
