@@ -36,11 +36,16 @@ class Field:
         self.workers: list[WorkerProcess] = []
 
     def work(self, **given: object) -> WorkerProcess:
-        """Start a worker, and wait until it serves; its limits are small, so that there are many batches."""
+        """Start a worker, and wait until it serves."""
+        worker = self.start(**given)
+        worker.wait_until_serving()
+        return worker
+
+    def start(self, **given: object) -> WorkerProcess:
+        """Start a worker. Its limits are small, so that there are many batches."""
         fields = {"journal": str(self.journal_directory), "url": self.url, "schema": self.schema, "limits": LIMITS}
         worker = WorkerProcess(self.directory, Work(**{**fields, **given}))  # type: ignore[arg-type]  # as Work's fields
         self.workers.append(worker)
-        worker.wait_until_serving()
         return worker
 
     def begin(self, batches: int = 1) -> None:
