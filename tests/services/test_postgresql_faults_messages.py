@@ -82,7 +82,12 @@ def store(postgresql: str, postgresql_schema: str, cut: CutOnce) -> Iterator[Pos
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", [Verdict.CUT_BEFORE, Verdict.CUT_BEHIND], ids=["before", "behind"])
 def test_a_connection_cut_at_every_message_of_a_batch_leaves_the_rows_of_one_that_never_was(
-    how: Verdict, cut: CutOnce, store: PostgresqlProjectionStore, postgresql: str, postgresql_schema: str, tmp_path: Path
+    how: Verdict,
+    cut: CutOnce,
+    store: PostgresqlProjectionStore,
+    postgresql: str,
+    postgresql_schema: str,
+    tmp_path: Path,
 ) -> None:
     journal = write_journal(tmp_path, EVENTS, Random(7), poison=False)
     application, projection = ledger()
@@ -100,7 +105,8 @@ def test_a_connection_cut_at_every_message_of_a_batch_leaves_the_rows_of_one_tha
     assert is_covered
     assert_every_step_was_cut(cut.cut_at, how)
     assert_equal(
-        tables_of(postgresql, postgresql_schema, projection), fresh(postgresql, journal, SHARDS, application, projection)
+        tables_of(postgresql, postgresql_schema, projection),
+        fresh(postgresql, journal, SHARDS, application, projection),
     )
     journal.close()
 
@@ -120,7 +126,8 @@ def test_a_connection_cut_while_dead_letters_are_made_leaves_the_rows_and_letter
     assert len(projector.dead_letters(projection.name).letters()) > CUTS_MIN
     assert len(cut.cut_at) > CUTS_MIN // 2
     assert_equal(
-        tables_of(postgresql, postgresql_schema, projection), fresh(postgresql, journal, SHARDS, application, projection)
+        tables_of(postgresql, postgresql_schema, projection),
+        fresh(postgresql, journal, SHARDS, application, projection),
     )
     journal.close()
 

@@ -3,6 +3,7 @@ those of a fresh rebuild."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.services.postgresql_faults.storm import retry_all
 from tests.services.postgresql_faults.workers import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("quiet")]
-EVENTS = 6_000
+EVENTS = 4_000
 
 
 @pytest.fixture
@@ -47,9 +48,9 @@ def test_poisoned_events_and_rows_are_dead_letters_with_their_streams_parked_and
     field.work()
     found = field.finish()
     letters = b"\n".join(found["dead letters"])
-    assert b"ValueError: an amount of 13" in letters
+    assert b'"error":"ValueError"' in letters
+    assert b'"error":"RowsRefused"' in letters
     assert str(MISFIT).encode() in letters
-    assert b"zero character" in letters
     assert b'"state":"parked"' in letters
 
 
@@ -57,10 +58,12 @@ def test_a_trouble_that_passes_leaves_dead_letters_that_a_retry_works_through(fi
     trouble = field.directory / "trouble"
     trouble.touch()
     worker = field.work(trouble=str(trouble))
+    wait_for(lambda: sum(field.read().values()) > SHARDS, field.where)
+    worker.kill()
+    worker = field.work()
     field.wait_until_caught_up()
     assert difference(field.contents(), rebuilt(field))
-    trouble.unlink()
-    assert retry_all(field) > 100
+    assert retry_all(field) > 10
     assert worker.stopped == []
     field.finish()
 
@@ -83,11 +86,11 @@ def test_handlers_whose_rows_have_a_column_more_are_refused_with_the_way_out_and
 @pytest.mark.parametrize(
     ("done", "undone", "said"),
     [
-        ("ALTER TABLE {moves} DROP COLUMN note", "ALTER TABLE {moves} ADD COLUMN note text", "'note' is missing"),
+        ("ALTER TABLE {moves} DROP COLUMN note CASCADE", "SELECT 1", "'note' is missing"),
         (
-            "ALTER TABLE {moves} ALTER COLUMN amount TYPE integer",
-            "ALTER TABLE {moves} ALTER COLUMN amount TYPE bigint",
-            "column 'amount' is INTEGER",
+            "ALTER TABLE {moves} ALTER COLUMN amount DROP NOT NULL",
+            "ALTER TABLE {moves} ALTER COLUMN amount SET NOT NULL",
+            "column 'amount' may be null",
         ),
         (
             "ALTER TABLE {buckets} ADD COLUMN mine text",
@@ -96,7 +99,7 @@ def test_handlers_whose_rows_have_a_column_more_are_refused_with_the_way_out_and
         ),
         ("ALTER TABLE {moves} RENAME TO kept", "ALTER TABLE kept RENAME TO {moves}", "is missing"),
     ],
-    ids=["a-column-dropped", "a-type-changed", "a-column-added", "the-table-gone"],
+    ids=["a-column-dropped", "a-column-loosened", "a-column-added", "the-table-gone"],
 )
 def test_a_table_that_was_changed_by_hand_is_refused_with_what_is_wrong_and_goes_on_when_it_is_undone(
     field: Field, done: str, undone: str, said: str
@@ -110,9 +113,15 @@ def test_a_table_that_was_changed_by_hand_is_refused_with_what_is_wrong_and_goes
     assert "Rebuild the projection" in message
     assert field.read() == before
     execute(field, undone.format(**tables))
-    if "note" not in done:
+    if "DROP COLUMN note" not in done:  # what stood in it is gone: only a rebuild has it again
         field.work()
         field.finish()
+
+
+def test_a_type_that_views_show_is_not_changed_by_hand_at_all(field: Field) -> None:
+    field.begin()
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="used by a view"):
+        execute(field, "ALTER TABLE {moves} ALTER COLUMN amount TYPE integer".format(**physical(field)))
 
 
 def physical(field: Field) -> dict[str, str]:
@@ -131,27 +140,28 @@ def test_a_table_changed_under_a_worker_stops_it_where_it_writes_and_no_event_be
     field: Field,
 ) -> None:
     field.begin()
+    moves = physical(field)["moves"]
     with field.rows_held():
         worker = field.work()
         field.wait_until_in_a_batch()
-        with psycopg.connect(field.url) as changing:
-            changing.execute("SET lock_timeout = '10s'")
-            rename = SQL("ALTER TABLE {} RENAME COLUMN opened TO opening")
-            before = field.contents()
-            waiting = changing.cursor()
-            del waiting
-        assert before == field.contents()
-    execute(field, f"ALTER TABLE {physical(field)['buckets']} RENAME COLUMN opened TO opening")
-    del rename
-    worker.wait_until(lambda: bool(worker.stopped) or field.read() == field.ends(), "stopped or done")
-    if worker.stopped:
-        kind, message = worker.stopped[0]
-        assert kind == "TableMismatch"
-        assert "column 'opened' is missing" in message
-    execute(field, f"ALTER TABLE {physical(field)['buckets']} RENAME COLUMN opening TO opened")
+        changing = threading.Thread(target=execute, args=(field, f"ALTER TABLE {moves} RENAME COLUMN note TO remark"))
+        changing.start()  # it waits for the batch under way, and the next one waits for it
+        wait_for(lambda: is_somebody_changing(field), lambda: "a change that waits")
+    worker.wait_until(lambda: bool(worker.stopped), "stopped")
+    changing.join(30)
+    kind, message = worker.stopped[0]
+    assert kind == "TableMismatch"
+    assert "column 'note' is missing" in message
+    execute(field, f"ALTER TABLE {moves} RENAME COLUMN remark TO note")
     worker.end()
     field.work()
     field.finish()
+
+
+def is_somebody_changing(field: Field) -> bool:
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE%'"
+    with psycopg.connect(field.url) as connection:
+        return connection.execute(query).fetchone() is not None
 
 
 def test_a_row_that_was_changed_by_hand_is_not_noticed_and_a_rebuild_is_what_repairs_it(field: Field) -> None:

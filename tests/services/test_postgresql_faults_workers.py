@@ -3,7 +3,6 @@ fresh rebuild, byte for byte."""
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from shardlog.testing.services.postgresql import PostgresqlServer
 from tests.services.postgresql_faults.field import Field
-from tests.services.postgresql_faults.workers import wait_for, waiting_in_a_batch
+from tests.services.postgresql_faults.workers import end_postmaster, wait_for, waiting_in_a_batch
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("quiet")]
 EVENTS = 12_000
@@ -96,10 +95,3 @@ def test_a_server_that_ends_in_mid_batch_has_nothing_of_it_and_its_workers_go_on
         assert [worker.stopped for worker in workers] == [[], []]
     finally:
         field.close()
-
-
-def end_postmaster(server: PostgresqlServer, how: signal.Signals) -> None:
-    """SIGQUIT is what `pg_ctl stop -m immediate` sends."""
-    lines = (server.folder / "data" / "postmaster.pid").read_text().split("\n")
-    os.kill(int(lines[0]), how)
-    wait_for(lambda: not server.is_running, lambda: f"end of {server.name}")

@@ -53,9 +53,7 @@ class Field:
         store = PostgresqlProjectionStore(self.url, schema=self.schema)
         try:
             limits = Limits(batch_frames_max=4 * SHARDS)
-            projector = Projector(
-                self.journal, JOURNAL, SHARDS, self.application, [self.projection], store, limits
-            )
+            projector = Projector(self.journal, JOURNAL, SHARDS, self.application, [self.projection], store, limits)
             for _ in range(batches):
                 projector.step()
         finally:

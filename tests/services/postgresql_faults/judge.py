@@ -14,7 +14,9 @@ from psycopg.sql import SQL, Composable, Identifier
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
+from shardlog.ports.builds import BuildKey
 from shardlog.ports.journal import Journal
+from shardlog.ports.projections import DeadLetter
 from shardlog.ports.rows import table_shape
 from shardlog.projector.runner import Projector
 from tests.unit.projector.log import JOURNAL
@@ -37,12 +39,18 @@ def tables_of(url: str, schema: str, projection: Projection) -> Contents:
             contents[row.__wire_name__] = tuple(text.encode() for (text,) in connection.execute(query))
     store = PostgresqlProjectionStore(url, schema=schema)
     try:
-        contents["dead letters"] = tuple(map(msgspec.json.encode, store.dead_letters(projection)))
-        checkpoints = store.stored(projection).checkpoints
+        key = BuildKey(projection.name, projection.version, 1)
+        contents["dead letters"] = tuple(msgspec.json.encode(_plain(letter)) for letter in store.dead_letters(key))
+        checkpoints = store.stored(key).checkpoints
         contents["checkpoints"] = tuple(msgspec.json.encode(checkpoints[shard]) for shard in sorted(checkpoints))
     finally:
         store.close()
     return contents
+
+
+def _plain(letter: DeadLetter) -> DeadLetter:
+    """Without the words of the error: PostgreSQL tells the sum that did not fit, of as many events as were in a batch."""
+    return msgspec.structs.replace(letter, error=letter.error.partition(":")[0], traceback="")
 
 
 def fresh(url: str, journal: Journal, shards: int, application: Application, projection: Projection) -> Contents:

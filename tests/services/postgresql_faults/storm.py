@@ -7,7 +7,6 @@ mid-batch, just before the server hears of it or just behind.
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import threading
@@ -23,13 +22,14 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
+from shardlog.ports.builds import Build
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.worker import Limits
 from shardlog.testing.services.postgresql import PostgresqlOptions, PostgresqlServer
 from tests.services.postgresql_faults.field import LIMITS, Field
 from tests.services.postgresql_faults.ledger import FRAME_ENTRIES, SHARDS
 from tests.services.postgresql_faults.proxy import Message, MessageProxy, Verdict
-from tests.services.postgresql_faults.workers import WorkerProcess
+from tests.services.postgresql_faults.workers import WorkerProcess, end_postmaster
 
 WORKERS = 3
 WORKERS_MAX = 4
@@ -178,10 +178,7 @@ class Storm:
 
     def _restart(self) -> None:
         """Killed, or ended at once in an orderly way; workers don't know why."""
-        lines = (self._server.folder / "data" / "postmaster.pid").read_text().split("\n")
-        os.kill(int(lines[0]), self._random.choice([signal.SIGKILL, signal.SIGQUIT]))
-        while self._server.is_running:
-            time.sleep(0.01)
+        end_postmaster(self._server, self._random.choice([signal.SIGKILL, signal.SIGQUIT]))
         self._server.start()
 
 
@@ -249,9 +246,8 @@ def retry_all(field: Field) -> int:
     """What an operator does when the trouble is over: every stream that is not poisoned is worked through."""
     store = PostgresqlProjectionStore(field.url, schema=field.schema)
     try:
-        letters = DeadLetters(field.application, field.projection, store)
+        letters = DeadLetters(field.application, Build(field.projection, 1), store)
         streams = sorted({(letter.category, letter.id) for letter in letters.letters()})
         return sum(letters.retry(*stream) for stream in streams if not stream[1].startswith("poison"))
     finally:
         store.close()
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from shardlog.testing.services.postgresql import PostgresqlServer
 from tests.services.projecting_process import Work
 
 ROOT = Path(__file__).parents[3]
@@ -127,3 +129,10 @@ def read_to(url: str, schema: str, version: int = 1) -> dict[int, int]:
             return {int(shard): int(next) for shard, next in connection.execute(query, (version,))}
         except psycopg.errors.UndefinedTable:
             return {}
+
+
+def end_postmaster(server: PostgresqlServer, how: signal.Signals) -> None:
+    """SIGQUIT is what `pg_ctl stop -m immediate` sends."""
+    lines = (server.folder / "data" / "postmaster.pid").read_text().split("\n")
+    os.kill(int(lines[0]), how)
+    wait_for(lambda: not server.is_running, lambda: f"end of {server.name}")
