@@ -10,7 +10,7 @@ KILLS ?= 300
 BROKERS ?= 1
 MINUTES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down kill-dev faults simulate lint format bench constraints clean
+.PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down kill-dev faults projection-faults simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and ev
 
 faults: setup    ## every fault on real brokers in random order for MINUTES, each run judged; prints counts
 	$(BIN)/python -m tests.services.kafka_faults --minutes $(MINUTES)
+
+projection-faults: setup ## random faults of workers and PostgreSQL for MINUTES, a hundred thousand events each; rows equal a fresh rebuild
+	$(BIN)/python -m tests.services.postgresql_faults --minutes $(MINUTES)
 
 simulate: setup  ## SEEDS seeds of the simulation from FIRST on, over both cores
 	$(BIN)/python -m shardlog.testing.simulation --seeds $(SEEDS) --first $(FIRST)

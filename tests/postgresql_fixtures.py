@@ -5,6 +5,7 @@ Where a server cannot be had, its tests are skipped with what to install, and fa
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -53,3 +54,13 @@ def start_postgresql() -> Iterator[Callable[[], PostgresqlServer]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Every dead letter is a line of the log, and some tests make thousands."""
+    log = logging.getLogger("shardlog.projector")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(before)

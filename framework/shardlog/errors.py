@@ -151,10 +151,11 @@ class Corrupt(JournalError):
 class Truncated(JournalError):
     """An offset below the earliest one that the journal still holds was asked for."""
 
-    def __init__(self, shard: int, start: int, earliest: int) -> None:
+    def __init__(
+        self, shard: int, start: int, earliest: int, next_step: str = "Start from a snapshot, or from the archive."
+    ) -> None:
         super().__init__(
-            f"shard {shard}: offset {start} was asked for, and the journal begins at {earliest}. "
-            "Start from a snapshot, or from the archive."
+            f"shard {shard}: offset {start} was asked for, and the journal begins at {earliest}. {next_step}"
         )
         self.shard = shard
         self.start = start

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 import click
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from shardlog.cli.exit_codes import ExitCode, exit_code_of
 from shardlog.cli.lazy import LazyCommands
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run, and exit with one of `ExitCode`."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     signal.signal(signal.SIGTERM, _terminate)
+    set_on_retry_hooks([LoggingOnRetryHook])  # stamina's own choice prints among a command's answers
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from shardlog.errors import Diverged, UnknownFormat
+from shardlog.errors import Diverged, Truncated, UnknownFormat
 from shardlog.journal.reader import FrameTaken, Reader, ReaderState, check_reach
 from shardlog.ports.checkpoints import Checkpoint, Move
 
@@ -99,6 +99,16 @@ def check(source: Source, name: str, checkpoints: Mapping[int, Checkpoint], ends
             why = f"projection {name!r} was built from {held.shards} shards, and there are {source.shards}: rebuild it"
             raise Diverged(shard, held.next, why)
         check_reach(ReaderState(*held), ends[shard], f"projection {name!r}")
+
+
+def cut_off(error: Truncated, name: str) -> Truncated:
+    """The error of a journal that begins behind a checkpoint, with what is to be done about the projection."""
+    next_step = (
+        f"Projection {name!r} has not read what is missing, and nothing was written: let it read the archive and the "
+        "journal as one, restore its database from a backup that has read further, or go on without these records "
+        f"(pass_over, before={error.earliest}). A rebuild needs the archive too."
+    )
+    return Truncated(error.shard, error.start, error.earliest, next_step)
 
 
 def _reader(source: Source, shard: int, checkpoint: Checkpoint | None) -> Reader:

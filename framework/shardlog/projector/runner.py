@@ -13,6 +13,7 @@ from shardlog.errors import (
     JournalUnavailable,
     ShardlogError,
     StoreUnavailable,
+    Truncated,
     UnknownFormat,
 )
 from shardlog.model.application import Application
@@ -23,7 +24,7 @@ from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.ages import now_us
-from shardlog.projector.core import Passed, Record, Source, before, check, next_offset, next_offsets, pass_over
+from shardlog.projector.core import Passed, Record, Source, before, check, cut_off, next_offset, next_offsets, pass_over
 from shardlog.projector.cut import Cut, CutReader
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
@@ -348,7 +349,7 @@ class Projector:
             raise  # it may pass: the next step tries again
         except JournalError as error:
             for worker in group:
-                worker.stopped = error
+                worker.stopped = cut_off(error, worker.name) if isinstance(error, Truncated) else error
             return 0
         if not records:
             return 0

@@ -133,7 +133,12 @@ class Worker:
         )
 
     def load(self) -> None:
-        """Read checkpoints and dead letters from the store."""
+        """Read checkpoints and dead letters from the store, with patience."""
+        for attempt in self._attempts():
+            with attempt:
+                self._load()
+
+    def _load(self) -> None:
         stored = self._store.stored(self._kept.key)
         self.checkpoints = {shard: held for shard, held in stored.checkpoints.items() if shard in self.shards}
         self._parking = Parking(stored, stored.checkpoints)
@@ -287,7 +292,7 @@ class Worker:
                     self._store.write(batch)
                 except CheckpointMoved as error:
                     before = self.checkpoints
-                    self.load()
+                    self._load()
                     if self.checkpoints == before:
                         raise _Outdated(str(error)) from error
                     if attempt.num == 1 or self.checkpoints != checkpoints:

@@ -101,6 +101,19 @@ def test_listing_the_commands_loads_none_of_them() -> None:
     assert all(name in ran.stdout for name in COMMANDS)
 
 
+def test_a_retry_prints_nothing_among_a_command_s_answers() -> None:
+    program = (
+        "import stamina\nfrom shardlog.cli import main\n"
+        "def run(_):\n"
+        "    for attempt in stamina.retry_context(on=ValueError, attempts=2, wait_initial=0, wait_jitter=0):\n"
+        "        with attempt:\n            if attempt.num == 1: raise ValueError('once')\n"
+        "    print('answer')\n    return 0\n"
+        "main._run = run\nmain.main([])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "answer\n"
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

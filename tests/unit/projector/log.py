@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,6 +74,11 @@ class LogWriter:
         self._versions[id] = version = self._versions.get(id, 0) + 1
         tag = f"{self._category}/{event.__wire_name__}/{event.__schema_version__}"
         return RawEvent(tag, id, version, msgspec.Raw(encode(event)))
+
+    def wait_until_written(self) -> None:
+        """Until the journal has all that was appended, which it takes as it comes."""
+        while any(self.journal.offsets(shard)[1] < self._readers[shard].position for shard in range(self.shards)):
+            time.sleep(0.001)
 
     def _command(self, id: str, occurred_at: int | None) -> Any:
         origin: Origin | None = None
