@@ -70,7 +70,7 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = 'SL002', HINT = 'Ask the database that is kept from the token''s journal.',
                 MESSAGE = format('the token is of journal %s, and these tables are kept from %s', parts[1], other);
         ELSIF parts[2]::integer >= shards THEN
-            RAISE EXCEPTION USING ERRCODE = 'SL001', HINT = 'Give a token exactly as it came with the answer to a command.',
+            RAISE EXCEPTION USING ERRCODE = 'SL001', HINT = 'Give a token exactly as it came.',
                 MESSAGE = format('the token is of shard %s, and the journal has %s, from 0', parts[2], shards);
         ELSIF behind IS NULL THEN
             RETURN;
