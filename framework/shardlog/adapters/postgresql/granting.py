@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
 
-from shardlog.adapters.postgresql.connecting import CONNECT_SECONDS
+from shardlog.adapters.postgresql.connecting import connect
 from shardlog.adapters.postgresql.faults import psycopg_mapped
 from shardlog.adapters.sql.tables import DEAD_LETTERS
 from shardlog.errors import ConfigurationError
@@ -26,10 +25,9 @@ def grant_reads(url: str, *, schema: str, role: str) -> None:
     Raises ConfigurationError where there is no such role, StoreUnavailable and StoreFailed.
     """
     target = make_url(url)
-    plain = target.set(drivername="postgresql").render_as_string(hide_password=False)
     with (
         psycopg_mapped(f"granting {role!r} to read schema {schema!r} of {target!r}"),
-        psycopg.connect(plain, connect_timeout=CONNECT_SECONDS) as connection,
+        connect(target) as connection,
     ):
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
             raise ConfigurationError(

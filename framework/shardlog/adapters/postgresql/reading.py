@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, make_url
 
-from shardlog.adapters.postgresql.connecting import CONNECT_SECONDS, KEEPALIVE
+from shardlog.adapters.postgresql.connecting import CONNECT_SECONDS, KEEPALIVE, connect
 from shardlog.adapters.postgresql.faults import psycopg_mapped
 from shardlog.adapters.sql.reading import SqlProjectionReader
 from shardlog.errors import ConfigurationError
@@ -130,14 +130,13 @@ def _engine(target: URL, schema: str, statement_timeout_ms: int, connections_max
 
 
 def _refuse_writer(target: URL, schema: str) -> None:
-    plain = target.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, connect_timeout=CONNECT_SECONDS) as connection:
+    with connect(target) as connection:
         found = connection.execute("SELECT to_regnamespace(quote_ident(%s))", (schema,)).fetchone()
         if found is None or found[0] is None:
             raise ConfigurationError(
                 f"there is no schema {schema!r} in {target!r}: it is made by whoever keeps the projections. Start that"
             )
-        usage = connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", (_quoted(schema),)).fetchone()
+        usage = connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", (schema,)).fetchone()
         if usage is None or not usage[0]:
             raise ConfigurationError(
                 f"role {target.username!r} may not use schema {schema!r}: let it, by `shardlog admin grant-reads "
@@ -150,7 +149,3 @@ def _refuse_writer(target: URL, schema: str) -> None:
                 "a role for it, `CREATE ROLE reader LOGIN PASSWORD ...`, let it read by `shardlog admin grant-reads "
                 "reader`, and name it in [query] user"
             )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

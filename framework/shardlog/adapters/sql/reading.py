@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, Executable, TextClause, bindparam, exc, text
@@ -206,7 +206,8 @@ class _SqlFound(Found):
 
     def close(self) -> None:
         """Let go of the connection."""
-        with self._turn:
+        with self._turn, suppress(exc.SQLAlchemyError):  # of a connection that is lost there is nothing to let go of
+            self._result.close()
             self._connection.close()
 
 

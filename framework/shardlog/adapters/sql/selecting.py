@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, collate, false, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    collate,
+    false,
+    literal,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
 
 from shardlog.adapters.sql.values import converter
 from shardlog.ports.reading import Condition, Operator, Order, Selection
@@ -56,14 +69,16 @@ class Selecting:
 
     def _compared(self, name: str) -> ColumnElement[Any]:
         column: ColumnElement[Any] = self._table.c[name]
-        return collate(column, DECIMAL_COLLATION) if self._is_collated(name) else column
+        return collate(type_coerce(column, Text()), DECIMAL_COLLATION) if self._is_collated(name) else column
 
     def _is_collated(self, name: str) -> bool:
         return self._dialect == "sqlite" and self._columns[name].kind == "decimal"
 
-    def _bound(self, name: str, value: object) -> object:
+    def _bound(self, name: str, value: object) -> ColumnElement[Any]:
+        """A parameter, even for true and false, which SQLAlchemy would write out."""
         convert = converter(self._columns[name], self._dialect)
-        return value if convert is None or value is None else convert(value)
+        held = value if convert is None or value is None else convert(value)
+        return literal(held, Text() if self._is_collated(name) else self._table.c[name].type)
 
     def _condition(self, condition: Condition) -> ColumnElement[bool]:
         name, operator, value = condition
@@ -86,16 +101,13 @@ class Selecting:
         is_plain = all(not self._columns[o.column].nullable and not self._is_collated(o.column) for o in orders)
         if is_plain and len({order.is_descending for order in orders}) == 1:
             columns = tuple_(*(self._table.c[order.column] for order in orders))
-            bound = tuple_(*(self._literal(order.column, value) for order, value in pairs))
+            bound = tuple_(*(self._bound(order.column, value) for order, value in pairs))
             return columns < bound if orders[0].is_descending else columns > bound
         ways: list[ColumnElement[bool]] = []
         for place, (order, value) in enumerate(pairs):
             same = [self._same(before.column, held) for before, held in pairs[:place]]
             ways.append(and_(*same, self._after(order, value)))
         return or_(*ways)
-
-    def _literal(self, name: str, value: object) -> Any:
-        return literal(self._bound(name, value), self._table.c[name].type)
 
     def _same(self, name: str, value: object) -> ColumnElement[bool]:
         return self._table.c[name].is_(None) if value is None else self._compared(name) == self._bound(name, value)

@@ -17,6 +17,6 @@ command = LazyCommands(
     "serve",
     package=__name__,
     about=COMMANDS,
-    help="Serve one role, in a process of its own: over a journal on Kafka ([kafka] bootstrap_servers), and `query` over "
-    "any projections' tables.",
+    help="Serve one role, in a process of its own: over a journal on Kafka ([kafka] bootstrap_servers), and `query` "
+    "over any projections' tables.",
 )
