@@ -34,7 +34,7 @@ class QueryApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and self._hosts is not None and not self._is_known(scope):
+        if self._hosts is not None and not self._is_known(scope):
             text = f"this host is not served here: ask for one of {sorted(self._hosts)}"
             await _problem_answer(problem(421, "unknown_host", text))(scope, receive, send)
             return

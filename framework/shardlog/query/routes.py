@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
 from litestar import Request
@@ -203,7 +203,7 @@ def _format(request: Asked, parameters: Parameters) -> FormatName:
             raise invalid(
                 f"format={shown(named)}{closest(named[:20], FORMATS)}, and must be one of {', '.join(FORMATS)}"
             )
-        return cast("FormatName", named)
+        return named
     best = request.accept.best_match(list(MEDIA_TYPES.values()), MEDIA_TYPES["json"] if not _accepts(request) else None)
     if best is None:
         raise RequestRefused(

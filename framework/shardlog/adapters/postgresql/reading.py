@@ -78,7 +78,7 @@ class PostgresqlProjectionReader(SqlProjectionReader):
 
     def _described(self, result: CursorResult[Any]) -> Sequence[ResultColumn]:
         description = result.cursor.description if result.cursor is not None else None
-        return [ResultColumn(column[0], _KINDS.get(column[1])) for column in description or ()]
+        return [ResultColumn(str(column[0]), _KINDS.get(cast("int", column[1]))) for column in description or ()]
 
     def _prepared(self, connection: Connection, statement: TextClause) -> Sequence[ResultColumn]:
         """A cursor is declared and nothing fetched: PostgreSQL plans it, looks at the rights, and takes one SELECT."""

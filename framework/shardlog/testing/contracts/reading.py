@@ -136,10 +136,11 @@ class ProjectionReaderContract:
         for is_falling, is_key_falling, limit in product((False, True), (False, True), (1, 2, 5)):
             orders = [Order(column, is_falling), Order("id", is_key_falling)]
             whole = page(reader, orders, None, 10).read(10)
-            values = [row[1] for row in whole]
+            values: list[Any] = [row[1] for row in whole]
             known = [value for value in values if value is not None]
-            assert sorted(row[0] for row in whole) == [1, 2, 3, 4, 5]
-            assert known == sorted(known, reverse=is_falling)
+            assert {row[0] for row in whole} == {1, 2, 3, 4, 5}
+            if column != "text":  # databases sort texts by the rules of some language
+                assert known == sorted(known, reverse=is_falling)
             assert values == [None] * values.count(None) + known if is_falling else known + [None] * values.count(None)
             assert paged(reader, orders, limit) == [tuple(row) for row in whole]
 
