@@ -19,11 +19,12 @@ from shardlog.adapters.postgresql.reading import PostgresqlProjectionReader
 from shardlog.adapters.sql.sqlite_reading import SqliteProjectionReader
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, StoreUnavailable
-from shardlog.model.projection import Projection
+from shardlog.ports.builds import Build
+from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, ProjectionStore, TableChanges
 from shardlog.ports.reading import ProjectionReader
-from shardlog.testing.contracts.projections import TALLIES, changes
 from shardlog.testing.contracts.reading import (
+    MEASURED,
     ROWS,
     TIMEOUT_MS,
     Measured,
@@ -32,6 +33,7 @@ from shardlog.testing.contracts.reading import (
     query,
     result,
 )
+from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
 
 
 class TestSqlite(ProjectionReaderContract):
@@ -92,10 +94,12 @@ class TestPostgresql(ProjectionReaderContract):
         )
 
     def test_tables_made_after_the_grant_can_be_read(self, reader: ProjectionReader, store: ProjectionStore) -> None:
-        newer = Projection("measured", rows=[Measured], version=2)
-        store.prepare(newer)
-        store.write(Batch(newer, tables=[TableChanges(Measured, ROWS[:2], {}, {}, [])]))
-        assert result(reader, query("SELECT count(*) FROM contract_measured_v2")) == [(2,)]
+        second = Build(MEASURED, 2)
+        store.builds.begin(second, {})
+        store.write(Batch(second, [Move(None, checkpoint(9))], [TableChanges(Measured, ROWS[:2], {}, {}, [])]))
+        store.builds.switch(second.key, {0: 9})
+        assert ids(reader, []) == [1, 2]
+        assert result(reader, query("SELECT count(*) FROM contract_measured_v1_b2")) == [(2,)]
 
     def test_dead_letters_are_not_for_readers(self, reader: ProjectionReader) -> None:
         with pytest.raises(ProjectionError):
@@ -108,7 +112,7 @@ class TestPostgresql(ProjectionReaderContract):
     def test_the_role_alone_cannot_write_even_where_the_session_would_let_it(
         self, reader: ProjectionReader, way: str
     ) -> None:
-        table = sql.Identifier(self.schema, "contract_measured")
+        table = sql.Identifier(self.schema, "contract_measured_v1")
         with connect(make_url(self.reader_url)) as connection:
             connection.autocommit = True
             connection.execute(way.encode())
@@ -150,7 +154,7 @@ class TestPostgresql(ProjectionReaderContract):
             )
 
     def test_a_division_by_zero_is_the_question_s_fault(self, reader: ProjectionReader, store: ProjectionStore) -> None:
-        store.prepare(TALLIES)
+        store.builds.begin(TALLIES, {})
         store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 0, "x", None)])))
         with pytest.raises(RowsRefused):
             result(reader, query("SELECT 1 / n FROM contract_tallies"))

@@ -15,10 +15,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
-from shardlog.model.projection import Projection
+from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch
-from shardlog.testing.contracts.projections import JOURNAL, TALLIES, changes, checkpoint
+from shardlog.testing.contracts.tallies import AGAIN, JOURNAL, NEWER, TALLIES, changes, checkpoint
 from shardlog.testing.services.postgresql.programs import needed_programs
 from tests.contract.test_projection_store_sqlite import EVERYTHING
 from tests.missing import or_skip
@@ -32,7 +32,7 @@ WAITING = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql' AND wa
 def store(postgresql: str, postgresql_schema: str) -> Iterator[PostgresqlProjectionStore]:
     """Tallies that have read shard 0 up to offset 5."""
     store = PostgresqlProjectionStore(postgresql, schema=postgresql_schema)
-    store.prepare(TALLIES)
+    store.builds.begin(TALLIES, {})
     store.write(Batch(TALLIES, [Move(None, checkpoint(5))]))
     yield store
     store.close()
@@ -133,20 +133,46 @@ def test_a_shard_that_nobody_has_read_yet_is_waited_for(
     wait(reader, f"{JOURNAL}.3.0.0", 0)
 
 
-@pytest.mark.parametrize("others", [EVERYTHING, Projection("tallies", rows=TALLIES.rows, version=2)])
-def test_all_projections_are_waited_for_in_their_highest_versions(
-    reader: psycopg.Connection[tuple[object, ...]], store: PostgresqlProjectionStore, others: Projection
+def test_every_projection_is_waited_for(
+    reader: psycopg.Connection[tuple[object, ...]], store: PostgresqlProjectionStore
 ) -> None:
-    store.prepare(others)
+    store.builds.begin(EVERYTHING, {})
     assert raised(reader, f"{JOURNAL}.0.4.0", 1)[0] == "SL004"
-    store.write(Batch(others, [Move(None, checkpoint(5))]))
+    store.write(Batch(EVERYTHING, [Move(None, checkpoint(5))]))
     wait(reader, f"{JOURNAL}.0.4.0", 0)
+
+
+@pytest.mark.parametrize("beside", [AGAIN, NEWER])
+def test_of_a_projection_s_builds_the_one_that_serves_counts(
+    reader: psycopg.Connection[tuple[object, ...]], store: PostgresqlProjectionStore, beside: Build
+) -> None:
+    store.builds.begin(beside, {})
+    wait(reader, f"{JOURNAL}.0.4.0", 0)
+    store.builds.switch(beside.key, {}, behind_max=None)
+    assert raised(reader, f"{JOURNAL}.0.4.0", 0)[0] == "SL004"
+    store.write(Batch(beside, [Move(None, checkpoint(6))]))
+    wait(reader, f"{JOURNAL}.0.5.0", 0)
+
+
+def test_one_that_is_stopped_before_the_token_is_said_at_once(
+    reader: psycopg.Connection[tuple[object, ...]], store: PostgresqlProjectionStore
+) -> None:
+    store.builds.note_stopped(TALLIES.key, "a table was changed by hand")
+    wait(reader, f"{JOURNAL}.0.4.0", 0)
+    state, text = raised(reader, NOT_THERE_YET, 600_000)
+    assert (state, text) == (
+        "SL005",
+        "offset 5 of shard 0 is not read before somebody repairs what is stopped: tallies",
+    )
+    store.builds.resume(TALLIES.key)
+    store.builds.pause(TALLIES.key, is_paused=True)
+    assert raised(reader, NOT_THERE_YET, 0)[1].endswith("tallies has read shard 0 up to offset 5, and is paused")
 
 
 def test_the_named_one_alone_is_waited_for(
     reader: psycopg.Connection[tuple[object, ...]], store: PostgresqlProjectionStore
 ) -> None:
-    store.prepare(EVERYTHING)
+    store.builds.begin(EVERYTHING, {})
     wait(reader, f"{JOURNAL}.0.4.0", 0, "tallies")
     assert raised(reader, f"{JOURNAL}.0.4.0", 0, EVERYTHING.name)[0] == "SL004"
 
@@ -203,7 +229,7 @@ def test_tables_of_the_same_name_in_front_are_not_believed(
     reader: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     reader.execute("CREATE TEMPORARY TABLE shardlog_checkpoints (projection text)")
-    reader.execute("CREATE TEMPORARY TABLE shardlog_tables (projection text)")
+    reader.execute("CREATE TEMPORARY TABLE shardlog_builds (projection text)")
     wait(reader, f"{JOURNAL}.0.4.0", 0)
 
 

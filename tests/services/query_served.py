@@ -29,6 +29,7 @@ from projections.flights import flights
 from projections.flights.tables import AircraftUtilisation, OnTimeByCarrierMonth
 from shardlog import Application, CommandAccepted
 from shardlog.adapters.postgresql.granting import grant_reads
+from shardlog.ports.builds import Build
 from shardlog.ports.projections import Batch, TableChanges
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.embedded import Embedded
@@ -173,7 +174,7 @@ def _fill(engine: Embedded) -> None:
     store = engine.database.open_store()
     tables = [TableChanges(row, rows, {}, {}, []) for row, rows in
               ((OnTimeByCarrierMonth, _CARRIERS), (AircraftUtilisation, _AIRCRAFT))]  # fmt: skip
-    store.write(Batch(flights, tables=tables))
+    store.write(Batch(Build(flights, 1), tables=tables))
     store.close()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Literal
 
-from shardlog.adapters.sql.tables import CHECKPOINTS, OWNERS
+from shardlog.adapters.sql.tables import BUILDS, CHECKPOINTS
 
 FUNCTION = "shardlog_wait_for"
 TIMEOUT_MS_MAX = 600_000
@@ -15,17 +15,17 @@ LOOK_SECONDS = 0.01
 
 _STAND = SQL(
     """
-    SELECT made.projection, coalesce(here.next, 0) AS next,
+    SELECT made.projection, coalesce(here.next, 0) AS next, made.paused, made.stopped <> '' AS is_stopped,
            (SELECT min(held.journal) FROM {checkpoints} held WHERE held.projection = made.projection
-                AND held.version = made.version AND held.journal <> parts[1]) AS other,
+                AND held.version = made.version AND held.build = made.build AND held.journal <> parts[1]) AS other,
            (SELECT min(held.shards) FROM {checkpoints} held WHERE held.projection = made.projection
-                AND held.version = made.version) AS shards
-    FROM (SELECT projection, max(version) AS version FROM {owners} GROUP BY projection) made
+                AND held.version = made.version AND held.build = made.build) AS shards
+    FROM {builds} made
     LEFT JOIN {checkpoints} here ON here.projection = made.projection AND here.version = made.version
-        AND here.journal = parts[1] AND here.shard = parts[2]::integer
-    WHERE wanted IS NULL OR made.projection = wanted
+        AND here.build = made.build AND here.journal = parts[1] AND here.shard = parts[2]::integer
+    WHERE made.state = 'serving' AND (wanted IS NULL OR made.projection = wanted)
     """
-).format(checkpoints=Identifier(CHECKPOINTS.name), owners=Identifier(OWNERS.name))
+).format(checkpoints=Identifier(CHECKPOINTS.name), builds=Identifier(BUILDS.name))
 """How far each wanted projection has read the token's shard."""
 
 _BODY = SQL(
@@ -38,6 +38,7 @@ DECLARE
     give_up timestamptz := clock_timestamp() + wait_ms * interval '1 millisecond';
     parts text[] := regexp_match(token, '^([^.]+)\.([0-9]{{1,9}})\.([0-9]{{1,18}})\.([0-9]{{1,9}})$');
     behind text;
+    stopped text;
     other text;
     shards integer;
     known integer;
@@ -57,12 +58,16 @@ BEGIN
                 'vain', isolation);
     END IF;
     LOOP
-        SELECT string_agg(format('%s has read shard %s up to offset %s', stand.projection, parts[2], stand.next), ', '
-                   ORDER BY stand.projection) FILTER (WHERE stand.next <= parts[3]::bigint),
+        SELECT string_agg(format('%s has read shard %s up to offset %s%s', stand.projection, parts[2], stand.next,
+                   CASE WHEN stand.paused THEN ', and is paused' ELSE '' END), ', ' ORDER BY stand.projection)
+                   FILTER (WHERE stand.next <= parts[3]::bigint),
+               string_agg(stand.projection, ', ' ORDER BY stand.projection)
+                   FILTER (WHERE stand.next <= parts[3]::bigint AND stand.is_stopped),
                min(stand.other), min(stand.shards), count(*)
-            INTO behind, other, shards, known FROM ({stand}) stand;
+            INTO behind, stopped, other, shards, known FROM ({stand}) stand;
         IF known = 0 THEN
-            SELECT string_agg(DISTINCT made.projection, ', ') INTO other FROM {owners} made;
+            SELECT string_agg(DISTINCT made.projection, ', ') INTO other FROM {builds} made
+                WHERE made.state = 'serving';
             RAISE EXCEPTION USING ERRCODE = 'SL003', HINT = 'Leave the name out to wait for all of them.',
                 MESSAGE = format('there is no projection %L here; there are: %s', left(coalesce(wanted, ''), 100),
                     coalesce(other, 'none'));
@@ -74,6 +79,10 @@ BEGIN
                 MESSAGE = format('the token is of shard %s, and the journal has %s, from 0', parts[2], shards);
         ELSIF behind IS NULL THEN
             RETURN;
+        ELSIF stopped IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'SL005', HINT = 'Ask whoever runs it; it goes on when that is repaired.',
+                MESSAGE = format('offset %s of shard %s is not read before somebody repairs what is stopped: %s',
+                    parts[3], parts[2], stopped);
         ELSIF clock_timestamp() >= give_up THEN
             RAISE EXCEPTION USING ERRCODE = 'SL004', HINT = 'Wait again, or look at the projection''s lag.',
                 MESSAGE = format('offset %s of shard %s has not been read within %s ms: %s', parts[3], parts[2],
@@ -91,8 +100,8 @@ _MAKE = SQL(
 )
 _COMMENT = (
     "Waits until the projections' tables have what a consistency token stands for: all of them, or the named one. "
-    "Raises SL001 bad token, SL002 another journal, SL003 unknown projection, SL004 time is up, SL006 a transaction "
-    "of one moment, SL007 bad timeout_ms. To be called in a statement of its own."
+    "Raises SL001 bad token, SL002 another journal, SL003 unknown projection, SL004 time is up, SL005 one is stopped, "
+    "SL006 a transaction of one moment, SL007 bad timeout_ms. To be called in a statement of its own."
 )
 
 
@@ -102,7 +111,7 @@ def make_function(driver: Connection[Any], schema: str) -> None:
     It is VOLATILE so that each of its looks sees what was committed since, and has no rights but its caller's.
     """
     body = _BODY.format(
-        most=Literal(TIMEOUT_MS_MAX), look=Literal(LOOK_SECONDS), stand=_STAND, owners=Identifier(OWNERS.name)
+        most=Literal(TIMEOUT_MS_MAX), look=Literal(LOOK_SECONDS), stand=_STAND, builds=Identifier(BUILDS.name)
     ).as_string(driver)
     place = Identifier(schema, FUNCTION)
     driver.execute(_MAKE.format(function=place, schema=Identifier(schema), body=Literal(body)))

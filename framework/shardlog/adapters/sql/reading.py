@@ -8,11 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, Executable, TextClause, bindparam, exc, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Table,
+    TextClause,
+    bindparam,
+    exc,
+    text,
+)
 
 from shardlog.adapters.sql.faults import fault, mapped
 from shardlog.adapters.sql.selecting import Selecting
-from shardlog.adapters.sql.standing import served_table, standings
+from shardlog.adapters.sql.standing import lacking, standings, view_of
 from shardlog.adapters.sql.tables import SQL_TYPES
 from shardlog.adapters.sql.values import converter
 from shardlog.errors import ConfigurationError, QueryTimeout, StoreUnavailable
@@ -66,8 +77,8 @@ class SqlProjectionReader(ProjectionReader):
 
     def select(self, selection: Selection) -> Found:
         """Rows of a table, and how far its projection is."""
-        projection, kinds = selection.projection, {c.name: c.kind for c in table_shape(selection.row).columns}
-        table = served_table(projection, selection.row)
+        projection, shape = selection.projection, table_shape(selection.row)
+        kinds, table = {column.name: column.kind for column in shape.columns}, view_of(shape)
         selecting = Selecting(table, selection, self._dialect)
         columns = [ResultColumn(name, kinds[name]) for name in selection.columns]
         with self._reading(f"reading table {table.name!r}"), self._opened() as connection:
@@ -76,6 +87,7 @@ class SqlProjectionReader(ProjectionReader):
                 raise StoreUnavailable(
                     f"projection {projection.name!r} has no tables here yet: they are made when a projector keeps it"
                 )
+            self._check_version(connection, projection, at[projection.name].version, table)
             last = self._last(connection, selecting, [kinds[order.column] for order in selection.orders])
             result = self._executed(connection, selecting.rows(self._shown))
             return _SqlFound(self, connection, result, columns, at, last)
@@ -120,6 +132,18 @@ class SqlProjectionReader(ProjectionReader):
             held = value if convert is None else convert(value)
             bound.append(bindparam(parameter.name, held, type_=SQL_TYPES[parameter.kind]))
         return text(query.statement).bindparams(*bound)
+
+    def _check_version(self, connection: Connection, projection: Projection, version: int, view: Table) -> None:
+        """Another version's tables are read where they have the columns that this code knows."""
+        if version == projection.version:
+            return
+        self._begin_statement(connection)
+        if missing := lacking(connection, view):
+            raise StoreUnavailable(
+                f"version {version} of projection {projection.name!r} serves, and table {view.name!r} lacks "
+                f"{', '.join(missing)} there: this code is of version {projection.version}. Switch to its build, or "
+                "ask a process with the other version's code"
+            )
 
     def _last(self, connection: Connection, selecting: Selecting, kinds: Sequence[Kind]) -> tuple[object, ...] | None:
         self._begin_statement(connection)

@@ -18,6 +18,7 @@ from shardlog.errors import ConfigurationError, ProjectionError, QueryTimeout, R
 from shardlog.model.messages import AwareDatetime, Row
 from shardlog.model.projection import Projection
 from shardlog.model.rows import Key
+from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, ProjectionStore, TableChanges
 from shardlog.ports.reading import (
@@ -31,7 +32,7 @@ from shardlog.ports.reading import (
     ResultColumn,
     Selection,
 )
-from shardlog.testing.contracts.projections import JOURNAL, checkpoint
+from shardlog.testing.contracts.tallies import JOURNAL, checkpoint
 
 TIMEOUT_MS = 500
 
@@ -52,7 +53,25 @@ class Measured(Row, name="contract_measured", floats=True):
     parts: tuple[str, ...] = ()
 
 
+class Wider(Row, name="contract_measured", floats=True):
+    """The same with a column more."""
+
+    id: Key[int]
+    text: str
+    number: int | None = None
+    real: float = 0.5
+    price: Decimal = Decimal(0)
+    held: bool = False
+    raw: bytes = b""
+    at: AwareDatetime | None = None
+    day: date | None = None
+    uuid: UUID | None = None
+    parts: tuple[str, ...] = ()
+    added: str = "none"
+
+
 MEASURED = Projection("measured", rows=[Measured])
+BUILD = Build(MEASURED, 1)
 UNMADE = Projection("unmade", rows=[Measured])
 AT, DAY = datetime(2013, 1, 1, 10, 17, 0, 5, tzinfo=UTC), date(2013, 1, 1)
 ID = UUID("0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11")
@@ -81,8 +100,8 @@ class ProjectionReaderContract:
     @pytest.fixture
     def store(self) -> Iterator[ProjectionStore]:
         store = self.open_store()
-        store.prepare(MEASURED)
-        store.write(Batch(MEASURED, [Move(None, checkpoint(5))], [TableChanges(Measured, ROWS, {}, {}, [])]))
+        store.builds.begin(BUILD, {})
+        store.write(Batch(BUILD, [Move(None, checkpoint(5))], [TableChanges(Measured, ROWS, {}, {}, [])]))
         yield store
         store.close()
 
@@ -153,7 +172,7 @@ class ProjectionReaderContract:
         found = reader.select(selection([Order("id", False)], None, 10))
         more = (6, "six", 1, 1.0, Decimal(1), True, b"", AT, DAY, ID, ())
         move = Move(checkpoint(5), checkpoint(6))
-        store.write(Batch(MEASURED, [move], [TableChanges(Measured, [more], {}, {}, [])]))
+        store.write(Batch(BUILD, [move], [TableChanges(Measured, [more], {}, {}, [])]))
         rows = found.read(10)
         found.close()
         assert (len(rows), found.standings["measured"].positions) == (5, (ReadTo(JOURNAL, 0, 4, 5),))
@@ -171,6 +190,29 @@ class ProjectionReaderContract:
         assert reader.standings([UNMADE]) == {}
         with pytest.raises(StoreUnavailable, match="has no tables here yet"):
             reader.select(selection([Order("id", False)], None, 10, UNMADE))
+
+    def test_rows_and_positions_are_those_of_the_build_that_serves(
+        self, reader: ProjectionReader, store: ProjectionStore
+    ) -> None:
+        newer = Build(Projection("measured", rows=[Wider], version=2), 1)
+        store.builds.begin(newer, {})
+        row = (7, "seven", *ROWS[0][2:], "more")
+        store.write(Batch(newer, [Move(None, checkpoint(8))], [TableChanges(Wider, [row], {}, {}, [])]))
+        assert len(ids(reader, [])) == 5
+        wider = Selection(newer.projection, Wider, ("id", "added"), [], [Order("id", False)], None, 9)
+        with pytest.raises(StoreUnavailable, match=r"version 1 of projection 'measured' serves, .* lacks added there"):
+            reader.select(wider)
+        store.builds.switch(newer.key, {0: 8})
+        assert ids(reader, []) == [7]
+        standing = reader.standings([MEASURED])["measured"]
+        assert (standing.version, standing.build, standing.positions) == (2, 1, (ReadTo(JOURNAL, 0, 4, 8),))
+        found = reader.select(wider)
+        assert list(found.read(9)) == [(7, "more")]
+        found.close()
+
+    def test_why_a_build_is_stopped_is_said(self, reader: ProjectionReader, store: ProjectionStore) -> None:
+        store.builds.note_stopped(BUILD.key, "the table was changed")
+        assert reader.standings([MEASURED])["measured"].stopped == "the table was changed"
 
     # -- named queries -------------------------------------------------------------------------------------------------
     def test_a_named_query_takes_values_of_every_kind(self, reader: ProjectionReader) -> None:
