@@ -94,7 +94,7 @@ class QueryRoutes:
         form = _format(request, parameters)
         settings = self._settings
         most = settings.rows_max if form == "json" else settings.export_rows_max
-        default = settings.rows_default if form == "json" else settings.export_rows_max
+        default = settings.page_rows if form == "json" else settings.export_rows_max
         selection = selection_of(projection, row, parameters, Limits(default, most))
         made = None if form == "json" else writer(form)
         what = f"table {table!r}"

@@ -32,7 +32,7 @@ class QuerySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the named queries, NAME.sql each; a relative one begins where shardlog.toml is."""
     statement_timeout_ms: Milliseconds = 5_000
     """How long one statement may take; then it is broken off."""
-    rows_default: Rows = 100
+    page_rows: Rows = 100
     """Rows of an answer, where none are asked for."""
     rows_max: Rows = 10_000
     """Rows of one answer in JSON, and of a named query's in any format."""
@@ -54,9 +54,9 @@ class QuerySettings(msgspec.Struct, frozen=True, kw_only=True):
         check_ranges(self, "query")
         if self.password and self.password_file:
             raise ConfigurationError("query settings password and password_file are both set: keep one")
-        if self.rows_default > self.rows_max:
+        if self.page_rows > self.rows_max:
             raise ConfigurationError(
-                f"query setting rows_default is {self.rows_default}, and must not be above rows_max, {self.rows_max}"
+                f"query setting page_rows is {self.page_rows}, and must not be above rows_max, {self.rows_max}"
             )
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
