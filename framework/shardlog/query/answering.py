@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from typing import NamedTuple
 
 from litestar.types import Receive, Scope, Send
 
@@ -39,42 +40,41 @@ class Answer:
         await send({"type": "http.response.start", "status": self.status, "headers": raw})
 
 
-class StreamedAnswer(Answer):
-    """Rows as they are read. first: the first ones, which are there. held: what is let go of at the end, however it
-    comes. Where it comes too early, the connection is closed without the mark of the end, which clients notice."""
+class Streamed(NamedTuple):
+    """Rows to be sent as they are read. what: they are, for people. first: the first ones, which are there."""
 
-    def __init__(
-        self,
-        asking: Asking,
-        what: str,
-        found: Found,
-        first: Rows,
-        made: RowWriter,
-        media_type: str,
-        headers: Mapping[str, str],
-        deadline_ms: int,
-        held: AsyncExitStack,
-    ) -> None:
+    asking: Asking
+    what: str
+    found: Found
+    first: Rows
+    made: RowWriter
+    deadline_ms: int
+
+
+class StreamedAnswer(Answer):
+    """held: what is let go of at the end, however it comes. Where it comes too early, the connection is closed without
+    the mark of the end, which clients notice."""
+
+    def __init__(self, streamed: Streamed, media_type: str, headers: Mapping[str, str], held: AsyncExitStack) -> None:
         super().__init__(200, media_type, b"", headers)
-        self._asking, self._what, self._found, self._made = asking, what, found, made
-        self._first, self._deadline_ms, self._held = first, deadline_ms, held
+        self._streamed = streamed
+        self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the rows until they end, the client leaves, or the time is up."""
+        what, deadline_ms = self._streamed.what, self._streamed.deadline_ms
         sending = asyncio.ensure_future(self._send_all(send))
         leaving = asyncio.ensure_future(_left(receive))
         try:
             done, _ = await asyncio.wait(
-                (sending, leaving), timeout=self._deadline_ms / 1000, return_when=asyncio.FIRST_COMPLETED
+                (sending, leaving), timeout=deadline_ms / 1000, return_when=asyncio.FIRST_COMPLETED
             )
             if sending in done:
                 await sending
             elif not done:
-                log.warning(
-                    "%s: not fetched within %d ms (export_deadline_ms), and cut off", self._what, self._deadline_ms
-                )
+                log.warning("%s: not fetched within %d ms (export_deadline_ms), and cut off", what, deadline_ms)
         except RequestRefused as refused:
-            log.warning("%s: cut off: %s", self._what, refused)
+            log.warning("%s: cut off: %s", what, refused)
         finally:
             for task in (sending, leaving):
                 task.cancel()
@@ -83,13 +83,13 @@ class StreamedAnswer(Answer):
             await asyncio.shield(self._held.aclose())
 
     async def _send_all(self, send: Send) -> None:
-        rows, asking = self._first, self._asking
+        asking, what, found, rows, made, _ = self._streamed
         await self._send_head(send, self.headers)
-        await _send_part(send, self._made.begin())
+        await _send_part(send, made.begin())
         while rows:
-            await _send_part(send, await asking.call(self._what, self._made.rows, rows))
-            rows = await asking.call(self._what, self._found.read, CHUNK_ROWS)
-        await send({"type": "http.response.body", "body": self._made.end(), "more_body": False})
+            await _send_part(send, await asking.call(what, made.rows, rows))
+            rows = await asking.call(what, found.read, CHUNK_ROWS)
+        await send({"type": "http.response.body", "body": made.end(), "more_body": False})
 
 
 async def _send_part(send: Send, part: bytes) -> None:
@@ -124,14 +124,3 @@ def writer(name: FormatName) -> Callable[[Sequence[ResultColumn]], RowWriter]:
         raise RequestRefused(
             406, "not_acceptable", f"this server has no {error.name}, so it cannot write {name}: ask for another format"
         ) from None
-
-
-async def everything(asking: Asking, what: str, found: Found) -> list[tuple[object, ...]]:
-    """All rows, at once; the result is closed."""
-    rows: list[tuple[object, ...]] = []
-    try:
-        while more := await asking.call(what, found.read, CHUNK_ROWS):
-            rows.extend(more)
-    finally:
-        await asyncio.shield(asking.call(what, found.close))
-    return rows

@@ -16,9 +16,9 @@ from shardlog.model.messages import Row
 from shardlog.model.names import closest
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
-from shardlog.ports.reading import NamedQuery, ProjectionReader
+from shardlog.ports.reading import Found, NamedQuery, ProjectionReader
 from shardlog.query import descriptions
-from shardlog.query.answering import Answer, StreamedAnswer, as_of_header, everything, json_answer, writer
+from shardlog.query.answering import CHUNK_ROWS, Answer, Streamed, StreamedAnswer, as_of_header, json_answer, writer
 from shardlog.query.asking import Asking
 from shardlog.query.cursors import cursor_of
 from shardlog.query.formats import FORMATS, MEDIA_TYPES, FormatName, as_objects, inferred
@@ -92,43 +92,46 @@ class QueryRoutes:
         row = _table(projection, table)
         parameters = parameters_of(request.scope["query_string"])
         form = _format(request, parameters)
-        settings = self._settings
-        most = settings.rows_max if form == "json" else settings.export_rows_max
-        default = settings.page_rows if form == "json" else settings.export_rows_max
-        selection = selection_of(projection, row, parameters, Limits(default, most))
+        selection = selection_of(projection, row, parameters, self._limits(form))
         made = None if form == "json" else writer(form)
         what = f"table {table!r}"
         await self._reach([name], parameters)
         async with AsyncExitStack() as held:
             await held.enter_async_context(self._asking.slot())
             found = await self._asking.call(what, self._sources.reader.select, selection)
-            headers = as_of_header(found.standings)
+            held.push_async_callback(self._asking.call, what, found.close)
             cursor = None if found.last is None else cursor_of(table, selection.orders, found.last)
+            headers = as_of_header(found.standings)
             if cursor is not None:
                 headers |= {"shardlog-next": cursor, "link": f'<{_behind(request, parameters, cursor)}>; rel="next"'}
             if made is None:
-                rows = await everything(self._asking, what, found)
-                answer = descriptions.RowsAnswer(
-                    projection=name,
-                    table=table,
-                    as_of=descriptions.as_of(found.standings[name]),
-                    rows=as_objects(found.columns, rows),
-                    next=cursor,
-                )
-                return json_answer(answer, headers)
-            held.push_async_callback(self._asking.call, what, found.close)
-            first = await self._asking.call(what, found.read, 1_000)
-            return StreamedAnswer(
-                self._asking,
-                what,
-                found,
-                first,
-                made(found.columns),
-                MEDIA_TYPES[form],
-                headers,
-                settings.export_deadline_ms,
-                held.pop_all(),
+                return json_answer(await self._page(what, found, (name, table), cursor), headers)
+            first = await self._asking.call(what, found.read, CHUNK_ROWS)
+            streamed = Streamed(
+                self._asking, what, found, first, made(found.columns), self._settings.export_deadline_ms
             )
+            return StreamedAnswer(streamed, MEDIA_TYPES[form], headers, held.pop_all())
+
+    async def _page(
+        self, what: str, found: Found, place: tuple[str, str], cursor: str | None
+    ) -> descriptions.RowsAnswer:
+        """All rows of a page. place: projection and table."""
+        rows: list[tuple[object, ...]] = []
+        while more := await self._asking.call(what, found.read, CHUNK_ROWS):
+            rows.extend(more)
+        return descriptions.RowsAnswer(
+            projection=place[0],
+            table=place[1],
+            as_of=descriptions.as_of(found.standings[place[0]]),
+            rows=as_objects(found.columns, rows),
+            next=cursor,
+        )
+
+    def _limits(self, form: FormatName) -> Limits:
+        settings = self._settings
+        if form == "json":
+            return Limits(settings.page_rows, settings.rows_max)
+        return Limits(settings.export_rows_max, settings.export_rows_max)
 
     async def query(self, request: Asked, name: str) -> Answer:
         """What a named query returns."""
@@ -153,7 +156,7 @@ class QueryRoutes:
         body = written.begin() + written.rows(rows) + written.end()
         return Answer(200, MEDIA_TYPES[form], body, as_of_header(found.standings))
 
-    async def _bounded(self, what: str, found: Any) -> Sequence[tuple[object, ...]]:
+    async def _bounded(self, what: str, found: Found) -> Sequence[tuple[object, ...]]:
         """All rows. Raises RequestRefused where they are more than may be: half an answer would look like a whole."""
         most = self._settings.rows_max
         rows: list[tuple[object, ...]] = []
