@@ -32,6 +32,7 @@ _parameter = re.compile(
 ).fullmatch
 _bound = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 """Where SQLAlchemy takes a name for a parameter."""
+_cast = re.compile(r"(?<![:\w\\]):(\w+)::").search
 
 
 def named_queries(directory: Path) -> Mapping[str, NamedQuery]:
@@ -125,6 +126,11 @@ def _default(place: str, name: str, kind: Kind, text: str | None) -> object:
 
 
 def _check_bound(file: Path, first: int, statement: str, declared: set[str]) -> None:
+    if place := _cast(statement):
+        line = first + statement.count("\n", 0, place.start())
+        raise ConfigurationError(
+            f"{file}, line {line}: {place[0]} is not read as a cast: write CAST(:{place[1]} AS ...)"
+        )
     used: set[str] = set()
     for place in _bound.finditer(statement):
         name = place[1]
