@@ -8,6 +8,7 @@ import json
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from projections.banking import balances
+from shardlog.ports.builds import Build
 from tests.services.query_served import ACCOUNTS, ROWS_MAX, SECONDS, QueryServer, Served, served
 
 ROWS = "/v1/projections/balances/account_balances"
@@ -82,6 +85,30 @@ def test_health_and_other_methods(query: Served) -> None:
 
 def test_a_page_in_a_browser_cannot_reach_it_under_a_name_of_its_own(query: Served) -> None:
     problem(query.client.get("/v1/projections", headers={"host": "evil.example"}), 421, "unknown_host")
+
+
+def test_lag_is_in_records_and_in_the_seconds_that_the_first_of_them_has_waited(query: Served) -> None:
+    """While its build is paused the projection falls behind, and its rows and tokens stay of one moment."""
+    store = query.engine.database.open_store()
+    key = Build(balances, 1).key
+    store.builds.pause(key, is_paused=True)
+    try:
+        give_up = time.monotonic() + SECONDS
+        behind: list[dict[str, Any]] = []
+        while not behind:
+            assert time.monotonic() < give_up
+            token = query.deposit("main:002", 1)
+            lag = query.get("/v1/projections/balances").json()["projection"]["lag"]
+            behind = [shard for shard in lag if (shard["seconds"] or 0) > 1.5]  # longer than a batch takes
+        assert behind[0]["records"] > 0
+        assert behind[0]["shard"] == int(token.split(".")[1])
+        assert "has not reached the token" in problem(query.get(ROWS, after=token, wait_ms="0"), 503, "unavailable")
+    finally:
+        store.builds.pause(key, is_paused=False)
+        store.close()
+    assert query.get(ROWS, after=token, wait_ms="30000").status_code == 200
+    lag = query.get("/v1/projections/balances").json()["projection"]["lag"]
+    assert all(shard["next"] > 0 for shard in lag)
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
