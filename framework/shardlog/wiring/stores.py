@@ -111,10 +111,10 @@ class ProjectionDatabase(NamedTuple):
     def grant_reads(self, role: str) -> None:
         """Let a role of PostgreSQL read all tables, and those to come. Raises ConfigurationError, StoreUnavailable and
         StoreFailed."""
-        if not self.is_shared:
+        if not self.is_shared or self.settings.is_mariadb:
             raise ConfigurationError(
-                f"the tables are in {self.file}, and whoever may read that file may read them: there are roles in "
-                "PostgreSQL only ([projections] database)"
+                f"the tables are in {self.place}, and rights are given in PostgreSQL only ([projections] database): whoever "
+                "may read a SQLite file may read its tables, and in MariaDB it is GRANT SELECT ON database.*"
             )
         url = self._url()
         from shardlog.adapters.postgresql.granting import grant_reads
