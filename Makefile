@@ -9,8 +9,9 @@ FIRST ?= 0
 KILLS ?= 300
 BROKERS ?= 1
 MINUTES ?= 60
+EXAMPLES ?= 500
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down kill-dev faults projection-faults simulate lint format bench constraints clean
+.PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down attack-query kill-dev faults projection-faults simulate lint format bench constraints clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +42,9 @@ kafka-up: setup  ## BROKERS Apache Kafka brokers (1 or 3) on the loopback, in th
 
 kafka-down: setup ## end them, and delete their data
 	$(BIN)/python -m shardlog.testing.services.kafka down --directory var/kafka
+
+attack-query: setup ## the query API asked by a corpus of injections in every parameter, and EXAMPLES questions a route of its OpenAPI document
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --timeout 7200 tests/services/test_query_attacks.py
 
 kill-dev: setup  ## shardlog dev killed KILLS times under load over HTTP, and every promise checked; prints recovery times
 	$(BIN)/python -m tests.services.dev_kills --kills $(KILLS)

@@ -262,6 +262,10 @@ class BuildBehind(BuildRefused):
     """A build has not read what it must have read before the views show it. It needs time, or somebody who builds."""
 
 
+class QueryTimeout(ProjectionError):
+    """A statement that reads took longer than it may. Ask for less, or by columns that have an index."""
+
+
 class HandlerFailed(ProjectionError):
     """A rebuild met an event that its projection cannot handle and that no dead letter speaks of."""
 

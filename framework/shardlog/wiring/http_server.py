@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import uvicorn
 
@@ -49,7 +50,7 @@ class HttpServer:
             settings,
             metrics_answer(engine.figures) if has_metrics else None,
         )
-        self._server = _Server(self._gateway, drain_deadline_ms, settings)
+        self._server = UvicornServer(self._gateway, drain_deadline_ms, settings)
 
     async def run(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve until `end`. announce: called once requests are taken."""
@@ -66,15 +67,18 @@ class HttpServer:
         self._server.should_exit = True
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handling, which would end the server alone, and without its own log format."""
+class UvicornServer(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the server alone, and without its own log format.
+
+    announce: called once it listens; to be set before `serve`. drain_deadline_ms: as of HttpServer.
+    """
 
     announce: Callable[[], None]
 
-    def __init__(self, gateway: Gateway, drain_deadline_ms: int, settings: GatewaySettings) -> None:
+    def __init__(self, application: Any, drain_deadline_ms: int, settings: GatewaySettings) -> None:
         super().__init__(
             uvicorn.Config(
-                gateway,
+                application,
                 http=limited(settings),
                 ws="none",
                 lifespan="off",

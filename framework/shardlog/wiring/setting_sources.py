@@ -160,7 +160,7 @@ def _joined(given: Mapping[tuple[str, str], _Given], folder: Path, problems: lis
         values = {one.name: one.value for one in given.values() if one.section == section}
         if section == "journal":
             values["directory"] = str(folder / str(values.get("directory", JournalSettings().directory)))
-        if section == "projections" and values.get("password_file"):
+        if section in ("projections", "query") and values.get("password_file"):
             values["password_file"] = str(folder / str(values["password_file"]))
         try:
             sections[section] = struct(**values)

@@ -16,6 +16,7 @@ from shardlog.gateway.settings import GatewaySettings
 from shardlog.ownership.settings import OwnershipSettings
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.projector.worker import Limits as ProjectorLimits
+from shardlog.query.settings import QuerySettings
 from shardlog.ranges import check_ranges
 from shardlog.relay.limits import PublisherLimits, RelayLimits
 from shardlog.sharding import SHARDS_MAX
@@ -101,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: SnapshotSettings = SnapshotSettings()
     recovery: RecoverySettings = RecoverySettings()
     gateway: GatewaySettings = GatewaySettings()
+    query: QuerySettings = QuerySettings()
     schemas: SchemaSettings = SchemaSettings()
     metrics: MetricsSettings = MetricsSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -154,6 +156,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "snapshots": SnapshotSettings,
     "recovery": RecoverySettings,
     "gateway": GatewaySettings,
+    "query": QuerySettings,
     "schemas": SchemaSettings,
     "metrics": MetricsSettings,
     "logging": LoggingSettings,

@@ -125,6 +125,19 @@ class ProjectionDatabase(NamedTuple):
         url = make_url(self.settings.database)
         return url.set(password=password) if password else url
 
+    def grant_reads(self, role: str) -> None:
+        """Let a role of PostgreSQL read all tables, and those to come. Raises ConfigurationError, StoreUnavailable and
+        StoreFailed."""
+        if not self.is_shared or self.settings.is_mariadb:
+            raise ConfigurationError(
+                f"the tables are in {self.place}, and rights are given in PostgreSQL only ([projections] database): whoever "
+                "may read a SQLite file may read its tables, and in MariaDB it is GRANT SELECT ON database.*"
+            )
+        url = self._url()
+        from shardlog.adapters.postgresql.granting import grant_reads
+
+        grant_reads(url, schema=self.settings.schema, role=role)
+
     def _url(self) -> str:
         """With the password. Raises ConfigurationError where its file cannot be read, or where there is no psycopg."""
         try:
@@ -138,8 +151,12 @@ class ProjectionDatabase(NamedTuple):
     def _password(self) -> str:
         if not self.settings.password_file:
             return self.settings.password
-        file = self.settings.password_file
-        try:
-            return Path(file).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"projections setting password_file, {file}, cannot be read: {error}") from error
+        return password_in(self.settings.password_file, "projections")
+
+
+def password_in(file: str, section: str) -> str:
+    """The password that a file holds. section: of the setting that names it. Raises ConfigurationError."""
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{section} setting password_file, {file}, cannot be read: {error}") from error

@@ -52,3 +52,9 @@ def with_password(url: str, password: str) -> str:
     """The URL with this password, where there is one; else libpq finds it, in PGPASSWORD or in its own file."""
     target = make_url(url)
     return (target.set(password=password) if password else target).render_as_string(hide_password=False)
+
+
+def connect(target: URL) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection past the pool. By parts: a user's name may have characters that libpq takes in no URL."""
+    parts = target.translate_connect_args(username="user", database="dbname")
+    return psycopg.connect(**{**target.query, **parts}, connect_timeout=CONNECT_SECONDS)

@@ -19,6 +19,7 @@ from shardlog.adapters.postgresql.connecting import make_schema, open_engine
 from shardlog.adapters.postgresql.faults import psycopg_mapped
 from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
 from shardlog.adapters.postgresql.views import PostgresqlViews
+from shardlog.adapters.postgresql.waiting import make_function
 from shardlog.adapters.sql.batch_writers import run_writers
 from shardlog.adapters.sql.builds import SqlBuilds
 from shardlog.adapters.sql.store import SqlProjectionStore, moved, write_rest
@@ -65,6 +66,8 @@ class PostgresqlProjectionStore(SqlProjectionStore):
         with psycopg_mapped(f"opening {target!r}"):
             make_schema(target, schema)
         super().__init__(open_engine(target, schema))
+        with psycopg_mapped(f"opening {target!r}"), self._transaction() as connection:
+            make_function(cast("Driver", connection.connection.driver_connection), schema)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -1,0 +1,72 @@
+"""Cursors: where a page ended, as a text that clients send back.
+
+A cursor holds the values of the sort columns in the last row, and nothing that is believed: they are read by the kinds
+of their columns like any other parameter. A forged one begins elsewhere in the same rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from shardlog.ports.reading import Order
+from shardlog.ports.rows import Kind
+from shardlog.query.problems import RequestRefused
+from shardlog.query.values import parsed, text_of
+
+FORM = 1
+CHARACTERS_MAX = 20_000
+
+
+class _Place(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    form: int
+    order: str
+    values: tuple[str | None, ...]
+
+
+_decode = msgspec.json.Decoder(_Place).decode
+
+
+def cursor_of(table: str, orders: Sequence[Order], values: Sequence[object]) -> str:
+    """The cursor behind a row. values: of the orders' columns."""
+    place = _Place(FORM, _order_id(table, orders), tuple(None if v is None else text_of(v) for v in values))
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def place_of(
+    cursor: str, table: str, orders: Sequence[Order], kinds: Mapping[str, Kind], nullable: frozenset[str]
+) -> tuple[object, ...]:
+    """The values that a cursor holds. Raises RequestRefused for one of another table or order, or that is none."""
+    try:
+        if len(cursor) > CHARACTERS_MAX:
+            raise ValueError
+        place = _decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if place.form != FORM or place.order != _order_id(table, orders) or len(place.values) != len(orders):
+            raise ValueError
+        return tuple(
+            _value(text, kinds[order.column], order.column in nullable)
+            for text, order in zip(place.values, orders, strict=True)
+        )
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise RequestRefused(
+            400,
+            "invalid_cursor",
+            "the cursor is none of this table and this order: send it back as it came, with the same sort",
+        ) from None
+
+
+def _value(text: str | None, kind: Kind, may_be_null: bool) -> object:
+    if text is None:
+        if not may_be_null:
+            raise ValueError
+        return None
+    return parsed(kind, text)
+
+
+def _order_id(table: str, orders: Sequence[Order]) -> str:
+    """So that a cursor of another order is noticed; it keeps nobody from making one."""
+    return blake2b(msgspec.json.encode((table, orders)), digest_size=6).hexdigest()
