@@ -48,6 +48,7 @@ ALL = (
     Benchmark("recovery", "bench.recovery", small=("--streams", "1000", "--tail", "1000")),
     Benchmark("snapshot", "bench.snapshot", small=("--streams", "2000", "--seconds", "0.2")),
     Benchmark("project", "bench.project", ("--database", "sqlite")),
+    Benchmark("project-postgresql", "bench.project", ("--database", "postgresql")),
     Benchmark("http", "bench.http", small=("--seconds", "0.5", "--lines", "2000", "--streams", "100")),
 )
 """In the order in which they run."""
