@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
-from bench import project as flights
+from bench import projected as flights
 from bench.report import report
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sqlite.journal import SqliteJournal

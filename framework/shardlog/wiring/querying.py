@@ -63,7 +63,8 @@ def open_reader(settings: Settings) -> ProjectionReader:
     limits = {"statement_timeout_ms": asked.statement_timeout_ms, "connections_max": asked.queries_max + BESIDE}
     if settings.projections.is_mariadb:
         raise ConfigurationError(
-            f"the tables are in {database.place}, and the query API reads SQLite and PostgreSQL: read MariaDB by its own "
+            f"the tables are in {database.place}, and the query API reads SQLite and PostgreSQL: read MariaDB by "
+            "its own "
             "clients"
         )
     if not database.is_shared:

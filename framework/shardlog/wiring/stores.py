@@ -130,7 +130,8 @@ class ProjectionDatabase(NamedTuple):
         StoreFailed."""
         if not self.is_shared or self.settings.is_mariadb:
             raise ConfigurationError(
-                f"the tables are in {self.place}, and rights are given in PostgreSQL only ([projections] database): whoever "
+                f"the tables are in {self.place}, and rights are given in PostgreSQL only "
+                "([projections] database): whoever "
                 "may read a SQLite file may read its tables, and in MariaDB it is GRANT SELECT ON database.*"
             )
         url = self._url()

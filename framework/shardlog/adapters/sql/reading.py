@@ -22,10 +22,10 @@ from sqlalchemy import (
 )
 
 from shardlog.adapters.sql.faults import fault, mapped
+from shardlog.adapters.sql.parameters import converter
 from shardlog.adapters.sql.selecting import Selecting
 from shardlog.adapters.sql.standing import lacking, standings, view_of
 from shardlog.adapters.sql.tables import SQL_TYPES
-from shardlog.adapters.sql.values import converter
 from shardlog.errors import ConfigurationError, QueryTimeout, StoreUnavailable
 from shardlog.model.projection import Projection
 from shardlog.ports.reading import Found, NamedQuery, ProjectionReader, ResultColumn, Selection, Standing

@@ -20,7 +20,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from shardlog.adapters.sql.values import converter
+from shardlog.adapters.sql.parameters import converter
 from shardlog.ports.reading import Condition, Operator, Order, Selection
 from shardlog.ports.rows import Column, TableShape, table_shape
 
