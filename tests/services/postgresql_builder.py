@@ -18,13 +18,17 @@ from tests.unit.projector.log import JOURNAL
 SHARDS = 4
 
 
-def main(directory: Path, url: str, schema: str, statements_until_killed: int) -> None:
-    """Go on with a rebuild, or begin one, and be killed, as by `kill -9`, after so many statements and commits."""
-    left = statements_until_killed
+def main(directory: Path, url: str, schema: str, statements_until_killed: int, begins_with: str = "") -> None:
+    """Go on with a rebuild, or begin one, and be killed, as by `kill -9`, after so many statements and commits.
 
-    def count(*_of_the_statement: object) -> None:
-        nonlocal left
-        left -= 1
+    begins_with: they are counted from the first statement on that begins so.
+    """
+    left, counts = statements_until_killed, not begins_with
+
+    def count(*of_the_statement: object) -> None:
+        nonlocal left, counts
+        counts = counts or any(isinstance(part, str) and part.startswith(begins_with) for part in of_the_statement)
+        left -= counts
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,9 @@ from shardlog import (
     State,
     increment,
 )
+from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError, TableMismatch
+from shardlog.projector.worker import Limits
 from shardlog.wiring.embedded import Embedded
 
 
@@ -123,6 +127,29 @@ def test_a_projection_whose_table_is_lost_under_the_engine_goes_on_after_the_rep
         engine.raise_errors()
         assert rows(tmp_path) == [("a", 7)]
     assert caplog.text.count("projection totals has stopped") == 1
+
+
+def test_readers_and_commands_go_on_while_a_projection_is_rebuilt(tmp_path: Path) -> None:
+    domain = Domain("counting", aggregates=[counter])
+    limits = Limits(batch_frames_max=1)
+    with Embedded(Application([domain], [totals(1)]), tmp_path, projector_limits=limits) as engine:
+        for _ in range(200):
+            engine.send(counter.stream("a"), Count(by=1))
+        engine.wait_for_projections()
+        with ThreadPoolExecutor(1) as operator:
+            rebuilt = operator.submit(engine.projections.rebuild, "totals")
+            seen = []
+            while not rebuilt.done():
+                engine.send(counter.stream("a"), Count(by=1))
+                seen += rows(tmp_path)
+            rebuilt.result()
+        engine.wait_for_projections()
+        assert {name for name, _ in seen} == {"a"}
+        assert seen[0] != seen[-1]
+        assert min(total for _, total in seen) >= 200
+        assert rows(tmp_path) == [("a", 200 + len(seen))]
+        with closing(SqlProjectionStore(tmp_path / "projections.sqlite")) as store:
+            assert [record.state for record in store.builds.records()] == ["retired", "serving"]
 
 
 def test_personal_fields_are_refused_where_nothing_can_seal_them(tmp_path: Path) -> None:

@@ -264,11 +264,10 @@ class Beside:
             id = f"l{self._chance.randrange(30)}:a"
             self._log.happened((id, Opened(owner="ann")), (id, Deposited(amount=self._chance.randrange(100))))
 
-    def rebuilds(self, statements: int) -> bool:
+    def rebuilds(self, statements: int, begins_with: str = "") -> bool:
         """Whether a rebuild comes to its end before it is killed, while the worker goes on."""
-        builder = PROCESSES.Process(
-            target=postgresql_builder.main, args=(self._folder, self._url, self._schema, statements)
-        )
+        arguments = (self._folder, self._url, self._schema, statements, begins_with)
+        builder = PROCESSES.Process(target=postgresql_builder.main, args=arguments)
         builder.start()
         while builder.is_alive():
             self.happens(1)
@@ -321,3 +320,20 @@ def test_a_rebuild_that_is_killed_anywhere_goes_on_and_ends_with_the_rows_of_wha
     )
     for table in ("balances", "totals"):
         assert beside.rows(f"{table}_v1_b{served[0].number}") == beside.rows(table)
+
+
+def test_a_rebuild_that_is_killed_at_the_switch_has_switched_wholly_or_not_at_all(beside: Beside) -> None:
+    beside.happens(30)
+    beside.worker.drain()
+    kills = 0
+    while not beside.rebuilds(kills + 1, "CREATE OR REPLACE VIEW"):
+        kills += 1
+        assert kills < KILLS_MAX
+        states = [record.state for record in beside.store.builds.records()]
+        assert states in (["serving", "building"], ["retired", "serving"])
+        shown = "_v1" if states[0] == "serving" else "_v1_b2"
+        for table in ("balances", "totals"):
+            assert len(beside.rows(table)) == len(beside.rows(f"{table}{shown}")) > 0
+        if states[0] == "retired":
+            break
+    assert kills > 5

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -10,10 +13,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from domain.banking.account import account
+from domain.banking.messages import Deposit
+from projections.banking import balances
 from shardlog.errors import ConfigurationError
+from shardlog.ports.builds import Build
+from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.settings import ProjectionSettings
+from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.settings import load_settings
-from tests.services.command_line import SETTINGS, fill, open_engine, running, shardlog
+from shardlog.wiring.stores import ProjectionDatabase
+from tests.services.command_line import SECONDS, SETTINGS, fill, open_engine, running, shardlog
 from tests.services.postgresql_settings import settings_of
 
 
@@ -37,9 +47,24 @@ class Place:
         wanted = sql.SQL("SELECT account, balance FROM {}.account_balances ORDER BY account LIMIT 2")
         return self._run(wanted)
 
+    def store(self) -> ProjectionStore:
+        """The tables, as another process opens them."""
+        return ProjectionDatabase.of(load_settings(self.folder / "shardlog.toml")).open_store()
+
     def _run(self, statement: sql.SQL) -> list[tuple[str, int]]:
         with psycopg.connect(self._url) as connection:
             return connection.execute(statement.format(sql.Identifier(self.schema))).fetchall()
+
+
+def deposit(engine: Embedded, number: int) -> None:
+    engine.send(account.stream("l1:ada"), Deposit(amount=number + 1), command_id=f"beside-{number}")
+
+
+def eventually(is_so: Callable[[], bool], otherwise: str) -> None:
+    give_up = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < give_up, otherwise
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -112,3 +137,31 @@ def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
     (tmp_path / "shardlog.toml").write_text("[projections]\npassword = 'hidden-one'\n")
     assert "hidden-one" not in repr(load_settings(tmp_path / "shardlog.toml"))
     assert "hidden-one" not in shardlog(tmp_path, "config").out
+
+
+def test_a_rebuild_goes_on_beside_a_server_that_takes_commands_and_keeps_the_tables(place: Place) -> None:
+    with open_engine(place.folder) as engine:
+        for n in range(20):
+            deposit(engine, n)
+        rebuilt = shardlog(place.folder, "rebuild", "balances", "--json", "--drop-old")
+        assert rebuilt.code == 0, rebuilt.err
+        assert (rebuilt.json["build"], rebuilt.json["dropped"]) == ("balances/1/2", ["balances/1/1"])
+        deposit(engine, 20)
+        eventually(lambda: place.balances()[0] == ("l1:ada", 9 + sum(range(1, 22))), "the server does not go on")
+        engine.raise_errors()
+
+
+def test_a_rebuild_that_was_not_finished_is_gone_on_with_or_begun_again_when_it_is_said(place: Place) -> None:
+    before = place.balances()
+    for wanted, number in (("--resume", 2), ("--restart", 4)):
+        with closing(place.store()) as store:
+            store.builds.begin(Build(balances, number if wanted == "--resume" else number - 1), {})
+        refused = shardlog(place.folder, "rebuild", "balances")
+        assert refused.code != 0
+        assert "has a build that is not finished" in " ".join(refused.err.split())
+        rebuilt = shardlog(place.folder, "rebuild", "balances", wanted, "--json")
+        assert rebuilt.code == 0, rebuilt.err
+        assert rebuilt.json["build"] == f"balances/1/{number}"
+        assert place.balances() == before
+    both = shardlog(place.folder, "rebuild", "balances", "--resume", "--restart")
+    assert "say one of them" in both.err

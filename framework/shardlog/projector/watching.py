@@ -127,7 +127,9 @@ class BuildWatch:
         error = worker.stopped
         if error is not None and error is not worker.noted:
             worker.noted = error
-            if not isinstance(error, CheckpointMoved):
+            if isinstance(error, CheckpointMoved):
+                self._look_at_s = self._now_s()  # perhaps its build was dropped, and another one serves
+            else:
                 self._note(worker, error)
 
     def _begun(self, worker: Worker, number: int, *, is_first: bool) -> BuildRecord:

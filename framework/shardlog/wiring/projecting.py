@@ -17,6 +17,7 @@ from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.worker import Limits
 from shardlog.telemetry.figures import ProjectionFigures
 from shardlog.wiring.projection_thread import ProjectionThread
+from shardlog.wiring.rebuilding_beside import rebuild_beside
 from shardlog.wiring.taken_over import TakenOver
 
 
@@ -138,13 +139,18 @@ class ProjectionThreads:
             projector.dead_letters(projection).skip(position)
 
     def rebuild(self, projection: str) -> None:
-        """Build a projection's tables again from the beginning of the journal; a stopped one goes on behind it.
+        """Build a projection's tables anew from the beginning of the journal, and return when the views show them.
 
-        Projections of the same thread wait meanwhile. Raises what stops it again: HandlerFailed names the event.
+        All projections go on meanwhile. Raises what stops the new build, HandlerFailed names the event, and what keeps
+        the views from switching; the old tables serve on then.
         """
+        rebuild_beside(lambda: self._alive(projection), projection)
+
+    @contextmanager
+    def _alive(self, projection: str) -> Iterator[Projector]:
         with self.paused(projection) as projector:
             self._of(projection).refuse_ended()
-            projector.rebuild(projection)
+            yield projector
 
     def resume(self, projection: str) -> None:
         """Let a stopped projection go on from its checkpoint, when what stopped it is repaired.

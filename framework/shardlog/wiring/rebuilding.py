@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from time import sleep
 from typing import NamedTuple
 
 from shardlog.adapters.kafka.settings import KafkaSettings
@@ -17,11 +18,12 @@ from shardlog.model.projection import Projection
 from shardlog.ports.builds import Builds
 from shardlog.projector.choosing import serving, unfinished
 from shardlog.projector.runner import Projector
+from shardlog.projector.watching import LOOK_SECONDS
 from shardlog.projector.worker import Limits
 from shardlog.wiring.reading import open_journal
 from shardlog.wiring.stores import ProjectionDatabase
 
-LOOK_SECONDS = 0.1
+WATCH_SECONDS = 0.1
 TABLES_LOCK = "projections.lock"
 """Held by whoever keeps the tables of a journal on Kafka; executors of the same host may use the directory too."""
 
@@ -91,7 +93,7 @@ def rebuild(
             sum(lag.next for lag in lags.values()),
             len(letters.letters()),
             letters.build.key.label,
-            tuple(_drop_old(store.builds, projection)) if wanted.drops_old else (),
+            _drop_old(store.builds, projection, is_shared=tables.is_shared) if wanted.drops_old else (),
         )
 
 
@@ -109,11 +111,14 @@ def _refuse_unfinished(builds: Builds, projection: Projection, wanted: Wanted) -
     )
 
 
-def _drop_old(builds: Builds, projection: Projection) -> Iterator[str]:
-    for record in builds.records(projection.name):
-        if record.state == "retired":
-            builds.drop(record.key)
-            yield record.key.label
+def _drop_old(builds: Builds, projection: Projection, *, is_shared: bool) -> tuple[str, ...]:
+    """Drop what is retired, once those who keep it have had time to look which build serves now."""
+    if is_shared:
+        sleep(2 * LOOK_SECONDS)
+    retired = [record.key for record in builds.records(projection.name) if record.state == "retired"]
+    for key in retired:
+        builds.drop(key)
+    return tuple(key.label for key in retired)
 
 
 def tables_lock(directory: Path) -> DirectoryLock:
@@ -155,6 +160,6 @@ class _Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._is_done.wait(LOOK_SECONDS):
+        while not self._is_done.wait(WATCH_SECONDS):
             for lags in self._projector.rebuild_lag().values():
                 self._watched(sum(lag.next for lag in lags.values()), sum(lag.end for lag in lags.values()))
