@@ -117,6 +117,14 @@ class InputTruncated(ConfigurationError):
         self.earliest = earliest
 
 
+class TopicTruncated(ConfigurationError):
+    """A topic of events does not hold records any more that a sink has not had: retention was faster."""
+
+
+class TopicChanged(ConfigurationError):
+    """A topic of events holds other records than those that a sink's rows are of: it was deleted and made again."""
+
+
 class JournalHeld(ConfigurationError):
     """Another process serves this journal directory."""
 
@@ -338,7 +346,7 @@ class SchemaUnknown(SchemaError):
 
 
 class PayloadUnreadable(SchemaError):
-    """Bytes that are no Avro value of the schema that they name; whoever wrote them must act."""
+    """Bytes that are no value of the schema, or the message, that they name; whoever wrote them must act."""
 
 
 class PayloadUnwritable(SchemaError):
