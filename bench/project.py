@@ -1,10 +1,11 @@
-"""How fast events in a journal become committed rows: counters, and one row an event.
+"""How fast events in a journal become committed rows: counters, one row an event, wide upserts; and how soon.
 
     python -m bench.project --database sqlite --events 400000 --json
 
 The journal is SQLite, in frames of 200 with all ids set. Beside it, in the same run, a loop without shardlog does
 the same counting: it reads the same values, decodes them with msgspec, and upserts the sums in one transaction a
-batch.
+batch. On PostgreSQL two peers keep the same counters: an agent of faust-streaming and the projection runner of the
+library `eventsourcing`. The lag is that of a process that projects while another one appends 50,000 events a second.
 """
 
 from __future__ import annotations
@@ -19,251 +20,111 @@ from time import perf_counter, process_time
 
 import msgspec
 
-from bench.postgresql import DURABLE
-from bench.report import report
-from shardlog import (
-    Aggregate,
-    Application,
-    AwareDatetime,
-    Changes,
-    Domain,
-    Event,
-    Key,
-    Projection,
-    Recorded,
-    Row,
-    State,
-    increment,
-    put,
+from bench import project_lag
+from bench.projected import (
+    JOURNAL,
+    SHARDS,
+    Flown,
+    application,
+    counters,
+    fill,
+    values,
+    whole,
+    wide,
 )
-from shardlog.adapters.postgresql import PostgresqlProjectionStore
+from bench.report import report
+from shardlog import Projection
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sqlite.journal import SqliteJournal
-from shardlog.journal.envelope import body_of, claim_value, frame_value
-from shardlog.journal.reader import Reader
-from shardlog.journal.records import Accepted, ClaimBody, RawEvent, decode_raw_frame, encode_claim, encode_frame
+from shardlog.journal.envelope import body_of
+from shardlog.journal.records import decode_raw_frame
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.runner import Projector
-from shardlog.testing.services.postgresql import PostgresqlServer
 
-JOURNAL = "0d9ab5de-9d0b-4b57-8d6f-6a4a7f6b6a11"
-NONCE = "0" * 32
-SHARDS = 4
-FRAME_EVENTS = 200
-CARRIERS, MONTHS = 16, 12
-COMMANDS_A_MINUTE = 3
-TIME = 1_357_020_000_000_000
-
-
-class Flight(State): ...
-
-
-class Flown(Event):
-    """As the events of the flights example: what it counts by, and what it sums."""
-
-    carrier: str
-    month: int
-    delay_min: int
-
-
-class Fuelled(Event):
-    """An event that no projection hears."""
-
-    litres: int
-    supplier: str
-
-
-flight = Aggregate("flight", initial=Flight())
-flight.ignores(Flown, Fuelled)
-
-
-class Month(Row, name="bench_months"):
-    carrier: Key[str]
-    month: Key[int]
-    flights: int = 0
-    delay_sum_min: int = 0
-
-
-class Flying(Row, name="bench_flights"):
-    flight: Key[str]
-    version: Key[int]
-    carrier: str
-    month: int
-    delay_min: int
-
-
-class Wide(Row, name="bench_wide"):
-    """What is last known of a carrier's month on a day of it, in many columns."""
-
-    carrier: Key[str]
-    month: Key[int]
-    place: Key[int]
-    flight: str
-    version: int
-    delay_min: int
-    actor: str
-    tenant: str
-    correlation: str
-    command: str
-    note: str | None
-    at: AwareDatetime
-    occurred_at: AwareDatetime
-
-
-counters = Projection("counters", rows=[Month])
-whole = Projection("whole", rows=[Flying])
-wide = Projection("wide", rows=[Wide])
-
-
-@counters.on
-def counted(event: Flown, recorded: Recorded) -> Changes:
-    return increment(Month, event.carrier, event.month, flights=1, delay_sum_min=event.delay_min)
-
-
-@whole.on
-def kept(event: Flown, recorded: Recorded) -> Changes:
-    return put(
-        Flying(
-            flight=recorded.id,
-            version=recorded.version,
-            carrier=event.carrier,
-            month=event.month,
-            delay_min=event.delay_min,
-        )
-    )
-
-
-@wide.on
-def known(event: Flown, recorded: Recorded) -> Changes:
-    return put(
-        Wide(
-            carrier=event.carrier,
-            month=event.month,
-            place=int(recorded.id[-4:]),
-            flight=recorded.id,
-            version=recorded.version,
-            delay_min=event.delay_min,
-            actor=recorded.actor,
-            tenant=recorded.tenant,
-            correlation=recorded.correlation_id,
-            command=recorded.command_id,
-            note=None,
-            at=recorded.time,
-            occurred_at=recorded.occurred_at,
-        )
-    )
-
-
-application = Application([Domain("bench", aggregates=[flight])], [counters, whole, wide])
+KINDS = (
+    ("counters", [counters], ""),
+    ("rows", [whole], "one_row_an_event_"),
+    ("wide", [wide], "wide_upserts_"),
+    ("both", [counters, whole], "both_together_"),
+)
+LAG_SECONDS = 20.0
+SMALL_EVENTS = 2_000
 
 
 def main() -> None:
+    given = _arguments()
+    is_small = given.small
+    figures: dict[str, object] = {}
+    with tempfile.TemporaryDirectory(prefix="shardlog-bench-") as place, _databases(given.database) as opened:
+        directory = Path(place)
+        journal = SqliteJournal(directory / "journal", SHARDS)
+        events = fill(journal, SMALL_EVENTS if is_small else given.events, given.unheard)
+        figures |= {"events": events, "unheard_a_heard_event": given.unheard}
+        figures["journal_bytes_an_event"] = sum(len(value) for _, value in values(journal)) / events
+        figures["bare_loop_events_per_s"] = events / bare_loop(journal, directory / "bare.sqlite")
+        for name, projections, prefix in KINDS:
+            with opened(directory / f"{name}.sqlite", name) as store:
+                wall, cpu = project(journal, projections, store, events)
+                figures[f"{prefix}events_per_s"] = events / wall
+                figures[f"{prefix}cpu_us_an_event"] = cpu / events * 1e6
+                if name == "counters":
+                    figures["rebuild_events_per_s"] = events / rebuild(journal, counters, store)
+        figures["rows_per_s"] = figures["one_row_an_event_events_per_s"]
+        figures["ratio_to_bare_loop"] = figures["events_per_s"] / figures["bare_loop_events_per_s"]  # type: ignore[operator]  # both are floats
+        journal.close()
+        with opened(directory / "lag.sqlite", "lag") as store:
+            seconds = 1.0 if is_small else LAG_SECONDS
+            figures |= project_lag.figures(directory / "lag", store, seconds)
+        if given.database == "postgresql" and not given.without_peers:
+            from bench import project_peers
+
+            figures |= project_peers.figures(opened.url, float(str(figures["events_per_s"])), is_small)
+    report(figures, given.json)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", default="sqlite", choices=("sqlite", "postgresql"))
     parser.add_argument("--events", type=int, default=400_000, help="events that are heard")
     parser.add_argument("--unheard", type=int, default=0, help="events beside each that nobody hears")
+    parser.add_argument("--without-peers", action="store_true", help="shardlog alone")
     parser.add_argument("--small", action="store_true", help="to see that it works: the figures mean nothing")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    if given.small:
-        given.events = 2_000
-    with tempfile.TemporaryDirectory(prefix="shardlog-bench-") as place:
-        directory = Path(place)
-        journal = SqliteJournal(directory / "journal", SHARDS)
-        events = fill(journal, given.events, given.unheard)
-        figures: dict[str, object] = {"events": events, "unheard_a_heard_event": given.unheard}
-        figures["journal_bytes_an_event"] = sum(len(value) for _, value in values(journal)) / events
-        figures["bare_loop_events_per_s"] = events / bare_loop(journal, directory / "bare.sqlite")
-        for name, projections, prefix in (
-            ("counters", [counters], ""),
-            ("rows", [whole], "one_row_an_event_"),
-            ("wide", [wide], "wide_upserts_"),
-            ("both", [counters, whole], "both_together_"),
-        ):
-            with opened_store(given.database, directory / f"{name}.sqlite") as store:
-                wall, cpu = project(journal, projections, store, events)
-            figures[f"{prefix}events_per_s"] = events / wall
-            figures[f"{prefix}cpu_us_an_event"] = cpu / events * 1e6
-        figures["ratio_to_bare_loop"] = figures["events_per_s"] / figures["bare_loop_events_per_s"]  # type: ignore[operator]  # both are floats
-        journal.close()
-    report(figures, given.json)
+    return parser.parse_args()
 
 
-def fill(journal: SqliteJournal, events: int, unheard: int) -> int:
-    """Write frames round the shards. Returns how many events were written that are heard."""
-    readers = [Reader(JOURNAL, shard, SHARDS) for shard in range(SHARDS)]
-    writers = [journal.writer(shard) for shard in range(SHARDS)]
+class Databases:
+    """Empty databases: a SQLite file each, or a schema each of one PostgreSQL server. url: of that server, or ""."""
 
-    def append(shard: int, value: bytes) -> None:
-        writers[shard].append(value, lambda _report: None)
-        readers[shard].pass_over(readers[shard].position, value)
+    def __init__(self, url: str = "") -> None:
+        self.url = url
 
-    for shard in range(SHARDS):
-        claim = encode_claim(ClaimBody("bench", "", 0, TIME, ""))
-        append(shard, claim_value(JOURNAL, shard, SHARDS, 1, NONCE, claim))
-    written = 0
-    while written < events:
-        count = min(FRAME_EVENTS, events - written)
-        reader = readers[written // FRAME_EVENTS % SHARDS]
-        entries = [entry(written + place, unheard) for place in range(count)]
-        body = encode_frame(TIME + written * 1_000, {}, entries)
-        append(reader.shard, frame_value(reader.frame_prefix, reader.seq + 1, reader.head, body))
-        written += count
-    for shard, reader in enumerate(readers):
-        while journal.offsets(shard)[1] < reader.position:
-            pass
-    for writer in writers:
-        writer.abandon(5_000)
-    return written
+    @contextmanager
+    def __call__(self, path: Path, schema: str) -> Iterator[ProjectionStore]:
+        """A store on one that nobody else has."""
+        if self.url:
+            from shardlog.adapters.postgresql import PostgresqlProjectionStore
 
-
-def entry(number: int, unheard: int) -> bytes:
-    """A command with one event that is heard, and some that are not."""
-    id = f"2013-{number % MONTHS + 1:02}-{number:07}"
-    flown = {"carrier": f"C{number % CARRIERS}", "month": number % MONTHS + 1, "delay_min": number % 90 - 20}
-    events = [RawEvent("flight/flown/1", id, 1, msgspec.Raw(msgspec.json.encode(flown)))]
-    noise = msgspec.Raw(b'{"litres":%d,"supplier":"a supplier of fuel"}' % number)
-    events += [RawEvent("flight/fuelled/1", id, 2 + more, noise) for more in range(unheard)]
-    trace = f"00-{number:032x}-{number:016x}-01"
-    user, hex32 = f"user-{number % 50:04}", f"{number:032x}"
-    occurred_at = TIME + number // COMMANDS_A_MINUTE * 60_000_000
-    command = Accepted[RawEvent](
-        category="flight",
-        id=id,
-        command="fly",
-        command_id=hex32,
-        tenant="acme",
-        actor=user,
-        channel="feeder",
-        correlation=hex32,
-        causation="",
-        traceparent=trace,
-        occurred_at=occurred_at,
-        check=number,
-        origin=None,
-        reply_to="",
-        events=events,
-        sends=[],
-    )
-    return msgspec.json.encode(command)
-
-
-def values(journal: SqliteJournal) -> Iterator[tuple[int, bytes]]:
-    """All values of all shards."""
-    for shard in range(SHARDS):
-        yield from journal.read(shard, 0)
+            store: ProjectionStore = PostgresqlProjectionStore(self.url, schema=schema)
+        else:
+            store = SqlProjectionStore(path)
+        try:
+            yield store
+        finally:
+            store.close()
 
 
 @contextmanager
-def opened_store(database: str, path: Path) -> Iterator[ProjectionStore]:
-    """A store on an empty database: a SQLite file, or a PostgreSQL server of its own, durable as in production."""
-    with ExitStack() as closing:
+def _databases(database: str) -> Iterator[Databases]:
+    """PostgreSQL is a server of its own, durable as in production."""
+    with ExitStack() as closes:
         if database == "sqlite":
-            store: ProjectionStore = SqlProjectionStore(path)
+            yield Databases()
         else:
-            store = PostgresqlProjectionStore(closing.enter_context(PostgresqlServer(DURABLE)).url)
-        closing.callback(store.close)
-        yield store
+            from bench.postgresql import DURABLE
+            from shardlog.testing.services.postgresql import PostgresqlServer
+
+            yield Databases(closes.enter_context(PostgresqlServer(DURABLE)).url)
 
 
 def project(
@@ -276,6 +137,14 @@ def project(
     wall, cpu = perf_counter() - wall, process_time() - cpu
     assert all(handled == events for handled in projector.handled.values()), projector.handled
     return wall, cpu
+
+
+def rebuild(journal: SqliteJournal, projection: Projection, store: ProjectionStore) -> float:
+    """Seconds to build a projection again that is there already."""
+    projector = Projector(journal, JOURNAL, SHARDS, application, [projection], store)
+    begun = perf_counter()
+    projector.rebuild(projection.name)
+    return perf_counter() - begun
 
 
 def bare_loop(journal: SqliteJournal, path: Path) -> float:

@@ -94,5 +94,6 @@ def _truncated(tp: TP, offset: int, earliest: int) -> TopicTruncated:
         f"topic {tp.topic}, partition {tp.partition}: rows end with offset {offset}, and the topic begins at "
         f"{earliest}: what stood at {offset + 1} to {earliest - 1}, as far as there was any, is gone, and "
         "nothing is skipped by itself. Publish the events anew, from the journal, and let the sink "
-        "read them from the beginning (SqlSink.read_anew); and keep records for longer than workers may be away (retention.ms)"
+        "read them from the beginning (SqlSink.read_anew); and keep records for longer than workers may be away "
+        "(retention.ms)"
     )
