@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -16,46 +13,15 @@ from random import Random
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import create_engine, select
 
 from domain.banking.messages import Deposited, Withdrawn
 from tests.services.bank_process import application
-from tests.services.faust_process import SUMS
-from tests.services.kafka_relayed import ROOT, RelayedJournal, kill, wait_until
+from tests.services.faust_worker import FaustWorker, sums
+from tests.services.kafka_relayed import RelayedJournal, kill, wait_until
 
 STREAMS = [f"{ledger}:{number}" for ledger in "abcdef" for number in range(5)]
 FRAMES = 150
 KILLS = 4
-
-
-class Worker:
-    """The worker's process. What it says is how many records each batch wrote."""
-
-    def __init__(self, journal: RelayedJournal, database: str, folder: Path) -> None:
-        self.log = folder / f"worker-{uuid.uuid4().hex[:6]}.log"
-        settings = journal.settings
-        given = [settings.bootstrap_servers, settings.journal, str(folder / "faust")]
-        with self.log.open("wb") as errors:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.services.faust_process", *given],
-                cwd=ROOT,
-                env={**os.environ, "DATABASE": database},
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            )
-
-    def read(self, batches: int) -> None:
-        """Wait until so many more were written."""
-        assert self.popen.stdout is not None
-        for _ in range(batches):
-            assert self.popen.stdout.readline(), self.log.read_text()[-3_000:]
-
-    def kill(self) -> None:
-        """kill -9."""
-        self.popen.kill()
-        self.popen.wait()
-        assert self.popen.stdout is not None
-        self.popen.stdout.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -90,17 +56,6 @@ def happen(journal: RelayedJournal) -> dict[str, tuple[int, int]]:
     return {id: (counts[id], sums[id]) for id in counts}
 
 
-def rows(database: str) -> dict[str, tuple[int, int]]:
-    engine = create_engine(database)
-    try:
-        with engine.connect() as connection:
-            found = connection.execute(select(SUMS)).all()
-    finally:
-        engine.dispose()
-    assert all(row.events == row.version for row in found if row.events), "an event came twice, or not in order"
-    return {row.id: (row.events, row.amount) for row in found}
-
-
 @pytest.mark.timeout(280)
 def test_workers_and_relays_that_are_killed_leave_each_events_rows_once(
     kafka: str, journal_name: str, database: str, tmp_path: Path
@@ -114,7 +69,7 @@ def test_workers_and_relays_that_are_killed_leave_each_events_rows_once(
         assert halted.stdout is not None
         while (said := halted.stdout.readline()) != b"halted\n":
             assert said
-        worker = Worker(journal, database, tmp_path)
+        worker = FaustWorker(journal, database, tmp_path)
         ends.callback(worker.kill)
         worker.read(2)
         halted.kill()
@@ -122,6 +77,6 @@ def test_workers_and_relays_that_are_killed_leave_each_events_rows_once(
         for _ in range(KILLS):
             worker.read(3)
             worker.kill()
-            worker = Worker(journal, database, tmp_path)
+            worker = FaustWorker(journal, database, tmp_path)
             ends.callback(worker.kill)
-        wait_until(lambda: rows(database) == expected, worker.log.read_text, 100.0)
+        wait_until(lambda: sums(database) == expected, worker.log.read_text, 100.0)

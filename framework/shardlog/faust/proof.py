@@ -39,32 +39,43 @@ async def prove(app: PublishedApp, places: Mapping[TP, Place]) -> None:
     )
     await consumer.start()
     try:
-        consumer.assign(list(places))
-        for tp, place in places.items():
-            consumer.seek(tp, place.offset)
-        await _compare(consumer, dict(places))
+        partitions = {aiokafka.TopicPartition(*tp): place for tp, place in places.items()}
+        consumer.assign(list(partitions))
+        for partition, place in partitions.items():
+            consumer.seek(partition, place.offset)
+        await _compare(consumer, partitions)
     finally:
-        await consumer.stop()
+        await _stop(consumer)
 
 
-async def _compare(consumer: aiokafka.AIOKafkaConsumer, left: dict[TP, Place]) -> None:
+async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """Where a fetch is under way, aiokafka 0.14 cancels it, waits for it, and is cancelled by that itself: then its
+    connections are still open, and who waits would be taken for cancelled."""
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait({stopping})
+    if stopping.cancelled():
+        await consumer._client.close()
+    else:
+        stopping.result()
+
+
+async def _compare(consumer: aiokafka.AIOKafkaConsumer, left: dict[aiokafka.TopicPartition, Place]) -> None:
     give_up = time.monotonic() + PROVE_SECONDS
     while left and time.monotonic() < give_up:
         found = await consumer.getmany(*left, timeout_ms=500, max_records=1)
         for partition, records in found.items():
-            tp = TP(partition.topic, partition.partition)
-            place, record = left.pop(tp), records[0]
+            place, record = left.pop(partition), records[0]
             id = dict(record.headers or ()).get("ce_id", b"").decode(errors="replace")
             if record.offset != place.offset or id != place.position.token:
-                raise _changed(tp, place, f"at offset {record.offset} there is {id or 'no event'}")
+                raise _changed(partition, place, f"at offset {record.offset} there is {id or 'no event'}")
         await asyncio.sleep(0)
-    for tp, place in left.items():
-        raise _changed(tp, place, f"nothing was found there within {PROVE_SECONDS:g} s")
+    for partition, place in left.items():
+        raise _changed(partition, place, f"nothing was found there within {PROVE_SECONDS:g} s")
 
 
-def _changed(tp: TP, place: Place, why: str) -> TopicChanged:
+def _changed(partition: aiokafka.TopicPartition, place: Place, why: str) -> TopicChanged:
     return TopicChanged(
-        f"topic {tp.topic}, partition {tp.partition}: rows end with event {place.position.token} at offset "
+        f"topic {partition.topic}, partition {partition.partition}: rows end with event {place.position.token} at offset "
         f"{place.offset}, and {why}. The topic was deleted and made again, or is of another journal. Where the same "
         "journal's events were published anew, let the sink read them from the beginning (SqlSink.read_anew): it "
         "refuses those that it has"
