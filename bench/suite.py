@@ -49,6 +49,7 @@ ALL = (
     Benchmark("snapshot", "bench.snapshot", small=("--streams", "2000", "--seconds", "0.2")),
     Benchmark("project", "bench.project", ("--database", "sqlite")),
     Benchmark("filtering", "bench.filtering"),
+    Benchmark("project-postgresql", "bench.project", ("--database", "postgresql")),
     Benchmark("http", "bench.http", small=("--seconds", "0.5", "--lines", "2000", "--streams", "100")),
 )
 """In the order in which they run."""

@@ -71,6 +71,15 @@ TARGETS = (
     Target("window of a million command ids", "memory", "window_of_a_million_ids_mb", 110, True, " MB"),
     Target("events into rows, counters, SQLite", "project", "events_per_s"),
     Target("events into rows, one row an event, SQLite", "project", "one_row_an_event_events_per_s"),
+    Target("events into rows, counters, PostgreSQL", "project-postgresql", "events_per_s", 150_000),
+    Target("rows, one an event, PostgreSQL", "project-postgresql", "rows_per_s", 60_000),
+    Target(
+        "lag of rows in PostgreSQL at 50,000 events a second, p99", "project-postgresql", "lag_s_p99", 1, True, " s"
+    ),
+    Target("against an agent of faust-streaming, counters", "project-postgresql", "faust_ratio", 20, unit=" times"),
+    Target(
+        "against `eventsourcing` 9.5's projection runner", "project-postgresql", "eventsourcing_ratio", unit=" times"
+    ),
     Target("HTTP, single commands", "http", "single_commands_per_s", 4_000),
     Target("HTTP, single commands, p99", "http", "single_ms_p99", 20, True, " ms"),
     Target("HTTP, NDJSON", "http", "ndjson_commands_per_s", 60_000),

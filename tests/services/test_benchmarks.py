@@ -49,9 +49,15 @@ EXECUTE_KAFKA = {
     "ack_at_60_percent_ms_p50",
     "local_ack_ms_p50",
 }
-ON_KAFKA = ("execute-kafka", "execute-kafka-1m", "replay-kafka", "replay-kafka-1m", "takeover")
+ON_KAFKA = ("project-postgresql", "execute-kafka", "execute-kafka-1m", "replay-kafka", "replay-kafka-1m", "takeover")
 POINT = {"offered_per_s", "answered_per_s", "ms_p50", "ms_p99", "ms_p999"}
 PEER = {"pgbench_per_s", "ratio"}
+PROJECT = {"events_per_s", "one_row_an_event_events_per_s", "rows_per_s", "wide_upserts_events_per_s"} | {
+    "rebuild_events_per_s",
+    "lag_s_p50",
+    "lag_s_p99",
+    "lag_appended_events_per_s",
+}
 FIGURES = {
     "execute-memory": EXECUTE,
     "execute-sqlite": EXECUTE,
@@ -66,7 +72,10 @@ FIGURES = {
     "replay": {"events_per_s", "events", "streams"},
     "recovery": {"recovery_s_1000_streams"},
     "snapshot": {"snapshot_s", "pause_ms_max", "throughput_ratio_during"},
-    "project": {"events_per_s", "one_row_an_event_events_per_s"},
+    "project": PROJECT,
+    "project-postgresql": PROJECT
+    | {"faust_events_per_s", "faust_single_events_per_s", "faust_ratio"}
+    | {"eventsourcing_events_per_s", "eventsourcing_ratio"},
     "http": {"single_commands_per_s", "single_ms_p99", "ndjson_commands_per_s"},
 }
 BENCHMARKS = {benchmark.name: benchmark for benchmark in suite.present()}

@@ -75,8 +75,8 @@ async def _compare(consumer: aiokafka.AIOKafkaConsumer, left: dict[aiokafka.Topi
 
 def _changed(partition: aiokafka.TopicPartition, place: Place, why: str) -> TopicChanged:
     return TopicChanged(
-        f"topic {partition.topic}, partition {partition.partition}: rows end with event {place.position.token} at offset "
-        f"{place.offset}, and {why}. The topic was deleted and made again, or is of another journal. Where the same "
-        "journal's events were published anew, let the sink read them from the beginning (SqlSink.read_anew): it "
-        "refuses those that it has"
+        f"topic {partition.topic}, partition {partition.partition}: rows end with event {place.position.token} at "
+        f"offset {place.offset}, and {why}. The topic was deleted and made again, or is of another journal. Where "
+        "the same journal's events were published anew, let the sink read them from the beginning (SqlSink.read_anew): "
+        "it refuses those that it has"
     )
