@@ -35,7 +35,7 @@ FAUST_BATCH = 1_000
 def figures(database: str, reached_per_s: float, is_small: bool) -> dict[str, object]:
     """Events a second of each, and how many times as many shardlog reaches; None where one does not run.
 
-    database: PostgreSQL's URL. faust_ratio: to the faster of its two forms.
+    database: PostgreSQL's URL. faust_ratio: to the faster of its two forms; faust_single_ratio: to an event a transaction.
     """
     events = SMALL_EVENTS if is_small else EVENTS
     single = int(events * SINGLE_PART)
@@ -46,6 +46,7 @@ def figures(database: str, reached_per_s: float, is_small: bool) -> dict[str, ob
             found["faust_single_events_per_s"] = alone = _faust(bootstrap, database, single, 1)
             rates = [rate for rate in (faust, alone) if rate is not None]
             found["faust_ratio"] = reached_per_s / max(rates) if rates else None
+            found["faust_single_ratio"] = None if alone is None else reached_per_s / alone
     except ServiceMissing as missing:
         print(missing, file=sys.stderr)
     given = ["-m", "bench.eventsourcing_counters", str(single), str(int(single * WARM_UP_PART))]
