@@ -5,7 +5,8 @@
 The journal is SQLite, in frames of 200 with all ids set. Beside it, in the same run, a loop without shardlog does
 the same counting: it reads the same values, decodes them with msgspec, and upserts the sums in one transaction a
 batch. On PostgreSQL two peers keep the same counters: an agent of faust-streaming and the projection runner of the
-library `eventsourcing`. The lag is that of a process that projects while another one appends 50,000 events a second.
+library `eventsourcing`. The lag is that of a process that projects while another one appends 50,000 events a second;
+once alone, and once while a third process builds the same counters from the beginning, again and again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from time import perf_counter, process_time
 
 import msgspec
 
-from bench import project_lag
+from bench import project_build, project_lag
 from bench.projected import (
     JOURNAL,
     SHARDS,
@@ -75,6 +76,10 @@ def main() -> None:
         with opened(directory / "lag.sqlite", "lag") as store:
             seconds = 1.0 if is_small else LAG_SECONDS
             figures |= project_lag.figures(directory / "lag", store, seconds)
+        if given.database == "postgresql":
+            with opened(directory / "beside.sqlite", "beside") as store:
+                seconds = 1.0 if is_small else LAG_SECONDS
+                figures |= project_build.figures(directory, opened.url, store, seconds, figures)
         if given.database == "postgresql" and not given.without_peers:
             from bench import project_peers
 

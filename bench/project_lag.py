@@ -26,7 +26,7 @@ BODIES = 100
 
 
 def figures(directory: Path, store: ProjectionStore, seconds: float) -> dict[str, object]:
-    """The lag at that load, in seconds, and how many events a second were really appended."""
+    """The lag at that load, in seconds; how many events a second were really appended, and committed as rows."""
     command = [sys.executable, "-m", "bench.project_lag", str(directory), str(EVENTS_PER_S), str(seconds)]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
@@ -49,6 +49,7 @@ def figures(directory: Path, store: ProjectionStore, seconds: float) -> dict[str
     return {
         "lag_offered_events_per_s": EVENTS_PER_S,
         "lag_appended_events_per_s": (len(appended) - 1) * FRAME_EVENTS / lasted,
+        "lag_committed_events_per_s": len(appended) * FRAME_EVENTS / (commits.last - appended[0][2]),
         "lag_s_p50": lags[len(lags) // 2],
         "lag_s_p99": lags[int(len(lags) * 0.99)],
         "lag_s_max": lags[-1],
@@ -71,6 +72,11 @@ class Commits:
                 self._times[move.new.shard].append(now)
 
         store.write = noted  # type: ignore[method-assign]  # the port has no place to listen at
+
+    @property
+    def last(self) -> float:
+        """When the last one was."""
+        return max(times[-1] for times in self._times)
 
     def at(self, shard: int, offset: int) -> float:
         """When the record's rows were."""

@@ -35,7 +35,8 @@ FAUST_BATCH = 1_000
 def figures(database: str, reached_per_s: float, is_small: bool) -> dict[str, object]:
     """Events a second of each, and how many times as many shardlog reaches; None where one does not run.
 
-    database: PostgreSQL's URL. faust_ratio: to the faster of its two forms; faust_single_ratio: to an event a transaction.
+    database: PostgreSQL's URL. faust_ratio: to the faster of its two forms; faust_single_ratio: to the one that has an
+    event a transaction.
     """
     events = SMALL_EVENTS if is_small else EVENTS
     single = int(events * SINGLE_PART)

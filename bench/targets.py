@@ -76,6 +76,14 @@ TARGETS = (
     Target(
         "lag of rows in PostgreSQL at 50,000 events a second, p99", "project-postgresql", "lag_s_p99", 1, True, " s"
     ),
+    Target(
+        "a build beside slows live rows at 50,000 events a second by",
+        "project-postgresql",
+        "build_slows_percent",
+        20,
+        True,
+        " %",
+    ),
     Target("against an agent of faust-streaming, counters", "project-postgresql", "faust_ratio", 20, unit=" times"),
     Target(
         "against `eventsourcing` 9.5's projection runner", "project-postgresql", "eventsourcing_ratio", unit=" times"

@@ -74,6 +74,7 @@ FIGURES = {
     "snapshot": {"snapshot_s", "pause_ms_max", "throughput_ratio_during"},
     "project": PROJECT,
     "project-postgresql": PROJECT
+    | {"beside_a_build_lag_s_p50", "beside_a_build_lag_s_p99", "beside_a_build_events_per_s"}
     | {"faust_events_per_s", "faust_single_events_per_s", "faust_ratio"}
     | {"eventsourcing_events_per_s", "eventsourcing_ratio"},
     "http": {"single_commands_per_s", "single_ms_p99", "ndjson_commands_per_s"},

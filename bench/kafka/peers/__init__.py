@@ -1,8 +1,8 @@
 """quixstreams and faust-streaming over the same commands, each in a process of its own with packages of its own.
 
-They cannot stand beside shardlog: quixstreams 3.28 wants confluent-kafka below 2.13, faust-streaming 0.15 wants click
-below 8.4, and shardlog takes the newest of both. So their packages, pinned in requirements.txt, are in an environment
-of their own, which is made when it is first needed (`var/bench-peers`).
+They cannot stand beside shardlog: quixstreams 3.28 wants confluent-kafka below 2.13, and shardlog takes the newest. So
+their packages, pinned in requirements.txt, are in an environment of their own, which is made when it is first needed
+(`var/bench-peers`).
 """
 
 from __future__ import annotations

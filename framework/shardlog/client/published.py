@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from shardlog.avro.wire import AvroWire
 from shardlog.codec.json import NOT_DECODED, decoder
 from shardlog.errors import ConfigurationError, PayloadUnreadable
-from shardlog.model.aggregate import Aggregate
 from shardlog.model.application import Application
 from shardlog.model.messages import Event
 from shardlog.model.recorded import Position, Recorded
 from shardlog.model.upcasting import upcast
 from shardlog.projector.heard import events_by_tag
+
+if TYPE_CHECKING:
+    from shardlog.avro.wire import AvroWire  # who reads JSON alone needs no Avro library
 
 JSON, AVRO = "application/json", "application/avro"
 
@@ -78,9 +79,8 @@ class PublishedReader:
 
     def _event(self, place: str, type: str, content_type: str, value: bytes) -> Event:
         if content_type == JSON:
-            known: tuple[type_of_event, Aggregate[Any, Any, Any]] = self._types[type]
             try:
-                return decoder(known[0]).decode(value)
+                return decoder(self._types[type][0]).decode(value)
             except NOT_DECODED as error:
                 raise PayloadUnreadable(f"{place}: the value is no {type}: {error}") from error
         if content_type != AVRO:
@@ -91,9 +91,6 @@ class PublishedReader:
                 "wire=AvroWire(application, open_registry(...))"
             )
         return self._wire.decode_event(value).event
-
-
-type_of_event = type[Event]
 
 
 def _recorded(texts: Mapping[str, str], position: Position) -> Recorded:

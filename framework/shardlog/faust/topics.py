@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faust
 from faust.types.core import OpenHeadersArg
 
-from shardlog.avro.wire import AvroWire
 from shardlog.client.published import Published, PublishedReader
 from shardlog.errors import ConfigurationError, DomainError
 from shardlog.faust.app import PublishedApp
 from shardlog.model.application import Application
+
+if TYPE_CHECKING:
+    from shardlog.avro.wire import AvroWire
 
 
 class PublishedSchema(faust.Schema[str, Published]):

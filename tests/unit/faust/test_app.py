@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import faust
@@ -14,6 +16,12 @@ from shardlog.faust import events_topic, published_app
 from shardlog.faust.credentials import credentials
 from tests.services.bank_process import application
 
+WITHOUT_OTHER_EXTRAS = """
+import sys
+for name in ("fastavro", "confluent_kafka", "httpx", "psycopg", "starlette"):
+    sys.modules[name] = None
+import shardlog.faust
+"""
 PLAIN = KafkaSettings(bootstrap_servers="one:9092, two:9092", journal="bank")
 
 
@@ -71,3 +79,8 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_an_app_without_brokers_says_what_to_set() -> None:
     with pytest.raises(ConfigurationError, match="bootstrap_servers is empty"):
         published_app("test", KafkaSettings())
+
+
+def test_json_needs_no_other_extra() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_OTHER_EXTRAS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
