@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from bench import targets
+from bench import page_projections, targets
 from bench.pictures import Picture, write_pictures
 from bench.report import shown
 from bench.results import Results
@@ -86,6 +86,12 @@ def page(results: Results, drawn: dict[str, Picture]) -> str:
         "limits": _limits(results),
         "clients": _rows(results, "transfers", "clients", CLIENTS, CLIENTS_HEADS),
         "steps": _steps(results),
+        "projections": page_projections.kinds(results),
+        "projection_peers": page_projections.peers(results),
+        "projection_lags": page_projections.lags(results),
+        "build_slows_percent": _one(results, "project-postgresql", "build_slows_percent"),
+        "unnest_rows_per_s": _one(results, "writes", "unnest_rows_per_s"),
+        "copy_rows_per_s": _one(results, "writes", "copy_rows_per_s"),
         "figures": _figures(results),
     }
     for name in ("latency", "throughput", "steps", "transfers", "kafka", "takeover"):

@@ -50,6 +50,7 @@ ALL = (
     Benchmark("project", "bench.project", ("--database", "sqlite")),
     Benchmark("filtering", "bench.filtering"),
     Benchmark("project-postgresql", "bench.project", ("--database", "postgresql")),
+    Benchmark("writes", "bench.writes"),
     Benchmark("http", "bench.http", small=("--seconds", "0.5", "--lines", "2000", "--streams", "100")),
 )
 """In the order in which they run."""

@@ -77,6 +77,7 @@ FIGURES = {
     | {"beside_a_build_lag_s_p50", "beside_a_build_lag_s_p99", "beside_a_build_events_per_s"}
     | {"faust_events_per_s", "faust_single_events_per_s", "faust_ratio"}
     | {"eventsourcing_events_per_s", "eventsourcing_ratio"},
+    "writes": {"unnest_rows_per_s", "copy_rows_per_s", "copy_ratio"},
     "http": {"single_commands_per_s", "single_ms_p99", "ndjson_commands_per_s"},
 }
 BENCHMARKS = {benchmark.name: benchmark for benchmark in suite.present()}
