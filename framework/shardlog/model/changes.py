@@ -19,13 +19,13 @@ class Add(msgspec.Struct, frozen=True):
     amount: int
 
 
-class Put(msgspec.Struct, frozen=True):
+class Put(msgspec.Struct, frozen=True, gc=False):
     """Insert the row, or replace the one with its key."""
 
     row: Row
 
 
-class Update(msgspec.Struct, frozen=True):
+class Update(msgspec.Struct, frozen=True, gc=False):
     """Change columns of the row with this key. Values are literals or Add."""
 
     row_type: type[Row]
@@ -41,7 +41,7 @@ class Increment(msgspec.Struct, frozen=True, gc=False):
     values: Mapping[str, int]
 
 
-class Remove(msgspec.Struct, frozen=True):
+class Remove(msgspec.Struct, frozen=True, gc=False):
     """Delete the row with this key."""
 
     row_type: type[Row]

@@ -187,7 +187,7 @@ class TableCoalescer:
 
     def _in_order(self) -> list[Key]:
         """Keys in their order; where they have none (an Enum's members), in the order of their texts."""
-        for key in self._rows:
+        for key in () if self._keys_fit() else self._rows:
             if len(key) != len(self._keys) or not all(map(isinstance, key, self._key_types)):
                 typed = zip(self._keys, self._key_types, strict=True)
                 wanted = ", ".join(f"{name}: {type_.__name__}" for name, type_ in typed)
@@ -196,6 +196,15 @@ class TableCoalescer:
             return sorted(cast("dict[Any, object]", self._rows))
         except TypeError:
             return sorted(self._rows, key=repr)
+
+    def _keys_fit(self) -> bool:
+        """Whether all keys have just the types that they should, looked at column by column, which takes a tenth of the
+        time; False where one may be wrong."""
+        try:
+            columns = tuple(zip(*self._rows, strict=True))
+        except ValueError:  # they differ in length
+            return False
+        return [set(map(type, column)) for column in columns] == [{wanted} for wanted in self._key_types]
 
     def _inserted(self, key: Key, delta: _Delta) -> list[object]:
         row = self._template.copy()
