@@ -27,7 +27,7 @@ WAIT_SECONDS = 300.0
 TABLE = SQL(
     "CREATE TABLE IF NOT EXISTS eventsourcing_months (carrier text, month bigint, flights bigint, "
     "delay_sum_min bigint, PRIMARY KEY (carrier, month))"
-)
+).format()
 COUNT = (
     "INSERT INTO eventsourcing_months AS held VALUES (%s, %s, 1, %s) ON CONFLICT (carrier, month) DO UPDATE SET "
     "flights = held.flights + excluded.flights, delay_sum_min = held.delay_sum_min + excluded.delay_sum_min"

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, and_, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    and_,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from shardlog.errors import StoreUnavailable
@@ -70,7 +83,7 @@ def move_place(connection: Connection, partition: Partition, old: Place | None, 
         ) from error
 
 
-def _own(partition: Partition):  # type: ignore[no-untyped-def]  # SQLAlchemy's expression
+def _own(partition: Partition) -> ColumnElement[bool]:
     columns = PLACES.c
     return and_(
         columns.sink == partition.sink, columns.topic == partition.topic, columns.partition == partition.partition
