@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from sqlalchemy import create_engine
 
 from domain.banking.messages import Deposited
@@ -66,6 +67,22 @@ def test_a_topic_that_was_made_anew_is_refused_until_it_is_said_that_it_may_be_r
         amount = 1 if events[0].value == b'{"amount":1}' else 2
         expected = EXPECTED | {subject: (3, 3 + amount)}
         wait_until(lambda: sums(database) == expected, lambda: sums(database))
+
+
+def test_records_that_are_gone_before_they_were_read_end_the_worker(
+    journal: RelayedJournal, database: str, tmp_path: Path
+) -> None:
+    topic = happened(journal)
+    written(journal, database, tmp_path)
+    last = journal.seen(topic)[-1]
+    for _ in range(2):
+        produce(journal.settings, topic, last._replace(headers=last.headers | new_event(last)))
+    end = journal.seen(topic)[-1].offset + 1
+    admin = AdminClient({"bootstrap.servers": journal.settings.bootstrap_servers})
+    for gone in admin.delete_records([TopicPartition(topic, last.partition, end)]).values():
+        gone.result(30)
+    said = finished(FaustWorker(journal, database, tmp_path))
+    assert f"rows end with offset {last.offset}, and the topic begins at {end}" in said
 
 
 def happened(journal: RelayedJournal) -> str:
