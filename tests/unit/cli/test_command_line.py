@@ -146,7 +146,7 @@ def test_the_script_for_a_shell_is_printed(shell: str, capsys: pytest.CaptureFix
     ("arguments", "said"),
     [
         (["statsu"], "there is no command 'statsu'; did you mean 'status'?; there are: dev, "),
-        (["status", "--jsn"], "No such option '--jsn'"),
+        (["status", "--jsn"], "--jsn"),
         (["new", "Shop"], "'Shop' is no name for a domain"),
         (["new", "class"], "'class' is no name for a domain"),
         (["new", "tests"], "'tests' is a name that the repository itself needs"),
