@@ -57,6 +57,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_in_head or self.cycle is None or self.cycle.response_complete:
             self._await_head()
 
+    def send_400_response(self, msg: str) -> None:
+        """What the parser does not take, as a problem like any other."""
+        self._refuse(problem(400, "undecodable", "this is no HTTP request, or its line is longer than 64 KiB"))
+
     def on_message_begin(self) -> None:
         """A head begins."""
         self._is_in_head = True
