@@ -300,11 +300,11 @@ def beside(tmp_path: Path, postgresql: str, postgresql_schema: str, request: pyt
 def test_a_rebuild_that_is_killed_anywhere_goes_on_and_ends_with_the_rows_of_what_served(
     beside: Beside, postgresql: str, postgresql_schema: str
 ) -> None:
-    beside.happens(100)
+    beside.happens(400)
     beside.worker.drain()
     chance, kills = random.Random(5), 0
     with reading(postgresql, postgresql_schema, "SELECT count(*) > 0 FROM totals") as seen:
-        while not beside.rebuilds(chance.randrange(8, 60) + 4 * kills):
+        while not beside.rebuilds(chance.randrange(8, 40) + 2 * kills):
             kills += 1
             assert kills < KILLS_MAX
             assert [record.state for record in beside.store.builds.records()] in (
