@@ -78,5 +78,12 @@ class ProjectorProcess:
     def _threads(self, log: OpenLog, store: ProjectionStore, *, in_group: bool = False) -> ProjectionThreads:
         meta, limits = log.meta, self._settings.projector
         return ProjectionThreads(
-            log.journal, meta.journal, meta.shards, self._application, store, limits, in_group=in_group
+            log.journal,
+            meta.journal,
+            meta.shards,
+            self._application,
+            store,
+            limits,
+            apart=self._database.is_shared,
+            in_group=in_group,
         )
