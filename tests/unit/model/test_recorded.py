@@ -15,7 +15,10 @@ def test_a_token_names_the_position_that_it_came_from() -> None:
     assert Position.parse(position.token) == position
 
 
-@pytest.mark.parametrize("token", ["", JOURNAL, f"{JOURNAL}.1.2", f"{JOURNAL}.1.2.x", f"{JOURNAL}.1.-2.3", ".1.2.3"])
+@pytest.mark.parametrize(
+    "token",
+    ["", JOURNAL, f"{JOURNAL}.1.2", f"{JOURNAL}.1.2.x", f"{JOURNAL}.1.-2.3", ".1.2.3", f"{JOURNAL}.1.2.{'9' * 5_000}"],
+)
 def test_what_is_no_token_is_refused_by_name(token: str) -> None:
     with pytest.raises(InvalidToken, match="is no consistency token: it is JOURNAL"):
         Position.parse(token)
