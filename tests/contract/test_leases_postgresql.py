@@ -13,6 +13,7 @@ from shardlog.errors import ConfigurationError, StoreUnavailable
 from shardlog.ports.leases import Leases
 from shardlog.testing.contracts.leases import LONG_MS, LeasesContract
 from shardlog.testing.services.postgresql import PostgresqlServer
+from tests.docs.stranger import ROOT, blocks
 
 
 @pytest.fixture
@@ -56,6 +57,20 @@ class TestPostgresql(LeasesContract):
         with psycopg.connect(self.url, autocommit=True) as owner:
             owner.execute(SQL("DROP OWNED BY {}").format(Identifier(user)))
             owner.execute(SQL("DROP USER {}").format(Identifier(user)))
+
+
+def test_the_page_s_statement_shows_who_keeps_what(postgresql: str, schema: str) -> None:
+    (statement,) = (
+        block.source for block in blocks(ROOT / "docs" / "projection-workers.md") if block.language == "sql"
+    )
+    leases = PostgresqlLeases(postgresql, schema=schema)
+    leases.take("a", {"p/1": [0, 1], "q/1": [2]}, LONG_MS)
+    leases.take("b", {"p/1": [2]}, LONG_MS)
+    leases.close()
+    with psycopg.connect(postgresql) as connection:
+        connection.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
+        shown = [row[:3] for row in connection.execute(statement.encode())]
+    assert shown == [("p/1", "a", 2), ("p/1", "b", 1), ("q/1", "a", 1)]
 
 
 def test_another_database_is_refused_without_its_password() -> None:
