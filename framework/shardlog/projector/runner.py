@@ -7,6 +7,8 @@ from threading import Event as StopEvent
 from time import monotonic, sleep
 from typing import NamedTuple, cast
 
+from msgspec.structs import replace
+
 from shardlog.errors import (
     ConfigurationError,
     JournalError,
@@ -181,7 +183,13 @@ class Projector:
         From any thread, and without I/O: ends are those of the last look.
         """
         ends = self._known_ends
-        return [worker.figures(ends, now_us()) for worker in self._workers]
+        builders = dict(self._builders)
+        return [
+            replace(figures, building={**figures.building, **builders[figures.name].progress(ends)})
+            if figures.name in builders
+            else figures
+            for figures in (worker.figures(ends, now_us()) for worker in self._workers)
+        ]
 
     def behind(self) -> int:
         """How many records the slowest projection has still to read, over all shards, stopped ones included.

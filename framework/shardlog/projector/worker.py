@@ -130,7 +130,18 @@ class Worker:
             end=ends,
             lag_s={shard: ages.get(shard, 0.0) if next.get(shard, 0) < end else 0.0 for shard, end in ends.items()},
             counts=self.counts,
+            building=self.progress(ends),
         )
+
+    def progress(self, ends: Mapping[int, int]) -> dict[str, float]:
+        """While its build stands beside the one that serves: by the build, how much it has read, 0 to 1."""
+        if self.build is None or self.state != "building":
+            return {}
+        read = next_offsets(self.checkpoints)
+        end = sum(ends.values())
+        return {
+            self.build.key.label: sum(min(read.get(shard, 0), e) for shard, e in ends.items()) / end if end else 1.0
+        }
 
     def load(self) -> None:
         """Read checkpoints and dead letters from the store, with patience."""

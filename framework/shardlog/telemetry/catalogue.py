@@ -99,6 +99,12 @@ _ALL = (
         ("projection",),
         "Batches that came to nothing since another process had moved a checkpoint.",
     ),
+    Metric(
+        "shardlog_projection_build_progress_ratio",
+        "gauge",
+        ("projection", "build"),
+        "How much of the journal a build has read that is built beside the one that serves.",
+    ),
     Metric("shardlog_projection_members", "gauge", ("projection",), "Processes that keep the projection in a group."),
     Metric("shardlog_projection_leases_failing", "gauge", (), "1 where leases could not be looked at last time."),
     # -- publisher

@@ -111,6 +111,8 @@ def _projection(figures: ProjectionFigures) -> Iterator[Sample]:
     yield Sample("shardlog_projection_batch_events", (name,), counts.batch_events)
     yield Sample("shardlog_projection_commit_seconds", (name,), counts.commit_seconds)
     yield Sample("shardlog_projection_moved_batches_total", (name,), counts.moved)
+    for build, progress in figures.building.items():
+        yield Sample("shardlog_projection_build_progress_ratio", (name, build), progress)
     yield Sample("shardlog_projection_heard_total", (name,), figures.handled)
     yield Sample("shardlog_projection_dead_letters_total", (name,), figures.dead_letters)
     yield Sample("shardlog_projection_stopped", (name,), int(figures.is_stopped))

@@ -184,8 +184,11 @@ def test_a_rebuild_goes_on_beside_what_serves_step_by_step(
     projector.step()
     assert rows("balances_v1_b2") != rows("balances") == rows("balances_v1") == [("a:1", "ann", 110, 6)]
     assert projector.rebuilding == {"balances": None}
+    ((build, progress),) = projector.figures()[0].building.items()
+    assert (build, 0 < progress < 1) == ("balances/1/2", True)
     projector.drain()
     assert projector.rebuilding == {}
+    assert projector.figures()[0].building == {}
     assert rows("balances") == rows("balances_v1_b2") == [("a:1", "ann", 110, 6)]
     assert states(store) == {"balances/1/1": "retired", "balances/1/2": "serving"}
 
