@@ -1,4 +1,4 @@
-"""The disk under PostgreSQL is full: a batch waits or the server ends; with room the rows are those of a fresh rebuild."""
+"""The disk under PostgreSQL is full: a batch waits, or the server breaks off; with room the rows are right again."""
 
 from __future__ import annotations
 

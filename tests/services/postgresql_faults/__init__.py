@@ -1,1 +1,1 @@
-"""Faults of projections on a real PostgreSQL: a ledger in a journal, workers as processes, and the judge of their rows."""
+"""Faults of projections on a real PostgreSQL: a ledger in a journal, workers as processes, the judge of their rows."""

@@ -23,7 +23,7 @@ from tests.unit.projector.log import JOURNAL
 
 SHOWN_MAX = 5
 Contents: TypeAlias = Mapping[str, tuple[bytes, ...]]
-"""By table, all its rows in the order of their keys, each as PostgreSQL writes it; with dead letters and checkpoints."""
+"""By table, all its rows in the order of their keys, as PostgreSQL writes it; with dead letters and checkpoints."""
 
 
 def tables_of(url: str, schema: str, projection: Projection) -> Contents:
@@ -49,7 +49,7 @@ def tables_of(url: str, schema: str, projection: Projection) -> Contents:
 
 
 def _plain(letter: DeadLetter) -> DeadLetter:
-    """Without the words of the error: PostgreSQL tells the sum that did not fit, of as many events as were in a batch."""
+    """Without the words of the error: PostgreSQL tells the sum that did not fit, which a batch makes."""
     return msgspec.structs.replace(letter, error=letter.error.partition(":")[0], traceback="")
 
 

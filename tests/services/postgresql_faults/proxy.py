@@ -86,6 +86,7 @@ class MessageProxy:
                 server = socket.create_connection((LOOPBACK, self._target), timeout=10)
             except OSError:
                 _reset(client)
+                client.close()
                 continue
             server.settimeout(None)
             for end in (client, server):

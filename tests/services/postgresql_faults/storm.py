@@ -53,7 +53,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Storm:
-    """Draws faults and does them. Proxies draw in their threads; what takes time is done by `weather`, in its caller's."""
+    """Draws faults and does them. Proxies draw in their threads; `weather` does what takes time, in its caller's."""
 
     def __init__(self, field: Field, server: PostgresqlServer, random: Random, chance: float, limits: Limits) -> None:
         self.limits = limits
