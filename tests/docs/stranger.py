@@ -33,7 +33,7 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 ROOT = Path(__file__).resolve().parents[2]
 DIAGRAMS = ("flowchart", "stateDiagram-v2", "sequenceDiagram", "classDiagram", "erDiagram", "gantt", "xychart-beta")
 ELSEWHERE = ("java", "javascript", "go")
-SQL_PAGES = ("analysts.md",)
+SQL_PAGES = ("analysts.md", "projection-workers.md")
 """Pages whose SQL a test of their own runs, against a database with something in it."""
 SHELL_SECONDS = 120
 _saved_as = re.compile(r"# ([\w./-]+\.py)\n").match
