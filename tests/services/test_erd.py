@@ -23,7 +23,7 @@ def test_each_form_draws_all_tables(folder: Path) -> None:
         assert said.code == ExitCode.OK
         assert "account_balances" in said.out and "ledger_balances" in said.out
     tables = shardlog(folder, "erd", "--json").json["tables"]
-    assert [table["name"] for table in tables] == ["account_balances", "ledger_balances"]
+    assert [table["name"] for table in tables] == ["account_balances", "ledger_balances", "accounts_in_ledgers"]
     assert not (folder / "journal").exists()
 
 

@@ -72,7 +72,7 @@ def test_a_select_is_printed_in_each_format(filled: Path) -> None:
 def test_a_limit_shows_the_first_rows_and_says_so(filled: Path) -> None:
     said = query(filled, "--limit", "1").out
     assert "l1:ada" in said and "l2:bob" not in said
-    assert said.count("... and more: these are the first 1; --limit shows others") == 2
+    assert said.count("... and more: these are the first 1; --limit shows others") == 3
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_nothing_but_one_select_is_run(sql: str, folder: Path) -> None:
 def test_what_cannot_be_meant_is_refused(filled: Path) -> None:
     for arguments, why in (
         (["balanc"], "did you mean 'balances'"),
-        (["balances", "--format", "csv"], "holds one table, and there are 2"),
+        (["balances", "--format", "csv"], "holds one table, and there are 3"),
         (["balances", "--keep", "x"], "give --as-of"),
         (["balances", "--as-of", "2026-03-01"], "has no time zone"),
         (["balances", "--as-of", "occurred:2026-03-01T00:00:00Z", "--schema", "x"], "name its --database"),

@@ -46,7 +46,8 @@ def dot(drawing: Drawing) -> str:
 
 
 def _title(table: DrawnTable) -> str:
-    return f"{table.name} ({table.projection}, version {table.version})"
+    kind = ", a join" if table.is_join else ""
+    return f"{table.name} ({table.projection}, version {table.version}{kind})"
 
 
 def _mermaid_column(column: DrawnColumn) -> str:

@@ -66,7 +66,10 @@ def _boxes(drawing: Drawing) -> dict[str, Box]:
 
 def _lines(table: DrawnTable) -> list[tuple[str, str]]:
     """What stands in a box, line by line, each with its class."""
-    lines = [(table.name, "t"), (f"{table.projection}, version {table.version}", "c")]
+    lines = [
+        (table.name, "t"),
+        (f"{table.projection}, version {table.version}{', a join' if table.is_join else ''}", "c"),
+    ]
     lines += [(line, "c") for line in textwrap.wrap(table.comment, COMMENT_CHARACTERS)]
     name = max(len(column.name) for column in table.columns)
     for column in table.columns:

@@ -109,12 +109,14 @@ def build(
 
 
 def table_selects(projection: Projection) -> dict[str, str]:
-    """By name of the projection's views, the SELECT of all its rows in the order of their keys."""
+    """By name of the projection's views, the SELECT of all its rows; those of tables are in the order of their keys."""
     selects: dict[str, str] = {}
     for row in projection.rows:
         shape = table_shape(row)
         keys = ", ".join(f'"{key}"' for key in shape.keys)
         selects[shape.name] = f'SELECT * FROM "{shape.name}" ORDER BY {keys}'  # noqa: S608  # names of fields and of row classes
+    for join in projection.views:
+        selects[join.name] = f'SELECT * FROM "{join.name}"'  # noqa: S608  # as above
     return selects
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from shardlog import AwareDatetime, Key, Projection, Row
+from shardlog import AwareDatetime, Join, Key, Projection, Row
 from shardlog.inspection.drawing import dot, mermaid
 from shardlog.inspection.picture import svg
 from shardlog.inspection.tables import TYPES, Drawing, DrawnLink, drawing_of
@@ -115,6 +115,22 @@ def test_a_picture_has_a_box_for_each_table_with_all_its_lines_inside() -> None:
         assert inside or text.text == "name", text.text  # the link's label stands between them
     (left, _, width, _), (other, *_rest) = boxes
     assert left + width < other
+
+
+def test_a_join_is_drawn_with_what_it_joins() -> None:
+    beside = Join(
+        "beside", Everything, Plain, on=["name"], left_columns=["name"], right_columns={"other": "name"}, keeps="left"
+    )
+    drawing = drawing_of([Projection("joined", rows=[Everything, Plain], views=[beside])])
+    assert mermaid(drawing).endswith(
+        '  beside["beside (joined, version 1, a join)"] {\n'
+        "    text name\n"
+        '    text other "may be null"\n'
+        "  }\n"
+        '  everything ||--o{ beside : "name"\n'
+        '  plain ||--o{ beside : "name"\n'
+    )
+    assert "joined, version 1, a join" in svg(drawing)
 
 
 def test_nothing_is_drawn_of_no_tables() -> None:
