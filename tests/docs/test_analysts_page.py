@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import LiteralString, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ from domain.flights import flights as domain
 from projections.banking import balances
 from projections.flights import flights
 from shardlog import Application
+from shardlog.adapters.postgresql import PostgresqlLeases
 from shardlog.projector.settings import ProjectionSettings
 from shardlog.wiring.embedded import Embedded
 from tests.docs.stranger import ROOT, SQL_PAGES, Block, blocks
@@ -60,6 +62,9 @@ def filled(database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     ) as engine:
         eventually(lambda: engine.executor.settled(feed.name) == feed.total(), "not all is executed")
         engine.wait_for_projections(SECONDS)
+    with closing(PostgresqlLeases(database, schema="shardlog")) as leases:
+        leases.look("page:1:1", ["flights/1"], SECONDS * 1000)
+        leases.take("page:1:1", {"flights/1": range(SHARDS)}, SECONDS * 1000)
     return database
 
 

@@ -19,7 +19,7 @@ from shardlog.executor.state import Shard
 from shardlog.journal.reader import FrameTaken, Reader
 from shardlog.testing.simulation.log import ValidFrame
 from shardlog.wiring.kafka.projector import ProjectorProcess
-from shardlog.wiring.rebuilding import TABLES
+from shardlog.wiring.stores import TABLES
 from tests.services.kafka_faults.bank import SHARDS, Bank, application
 from tests.services.kafka_faults.load import wait_for
 
