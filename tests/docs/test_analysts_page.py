@@ -77,7 +77,7 @@ def connection(filled: str) -> Iterator[Connection]:
 
 def examples() -> list[tuple[Block, Block | None]]:
     """Each SQL block, with the block below it that shows what it gives, where there is one."""
-    found = [block for page in SQL_PAGES for block in blocks(ROOT / "docs" / page)]
+    found = list(blocks(PAGE))
     below = [*found[1:], None]
     return [
         (block, shown if shown is not None and not shown.language and _is_next(block, shown) else None)
