@@ -77,6 +77,7 @@ FIGURES = {
     | {"beside_a_build_lag_s_p50", "beside_a_build_lag_s_p99", "beside_a_build_events_per_s"}
     | {"faust_events_per_s", "faust_single_events_per_s", "faust_ratio"}
     | {"eventsourcing_events_per_s", "eventsourcing_ratio"},
+    "filtering": {"unheard_cpu_us_an_event", "unheard_cost_ratio", "few_project_cpu_us_an_event"},
     "writes": {"unnest_rows_per_s", "copy_rows_per_s", "copy_ratio"},
     "http": {"single_commands_per_s", "single_ms_p99", "ndjson_commands_per_s"},
 }
