@@ -90,6 +90,8 @@ def page(results: Results, drawn: dict[str, Picture]) -> str:
         "projection_peers": page_projections.peers(results),
         "projection_lags": page_projections.lags(results),
         "build_slows_percent": _one(results, "project-postgresql", "build_slows_percent"),
+        "unheard_cost_ratio": _one(results, "filtering", "unheard_cost_ratio"),
+        "unheard_cpu_us_an_event": _one(results, "filtering", "unheard_cpu_us_an_event"),
         "unnest_rows_per_s": _one(results, "writes", "unnest_rows_per_s"),
         "copy_rows_per_s": _one(results, "writes", "copy_rows_per_s"),
         "figures": _figures(results),
