@@ -20,8 +20,8 @@ from shardlog.errors import ShardlogError
 
 COMMANDS: Mapping[str, str] = {
     "dev": "Serve the application over HTTP, with all roles in this process.",
-    "serve": "Serve one role in a process of its own, over a journal on Kafka.",
-    "admin": "Make and change a journal on Kafka: topics, assignments, accepted inputs.",
+    "serve": "Serve one role in a process of its own: over a journal on Kafka, and `query` without.",
+    "admin": "Make and change a journal on Kafka; let a role read the tables in PostgreSQL.",
     "send": "Send a command, to a running server or over Kafka.",
     "stream": "Show one stream: its events, and the state after each.",
     "inspect": "Show what stands in the journal: frames, claims, and what is invalid.",

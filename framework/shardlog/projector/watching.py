@@ -176,7 +176,8 @@ class BuildWatch:
         try:
             if record is None:
                 worker.stopped = worker.stopped or BuildRefused(
-                    f"build {worker.build.key.label} was dropped: rebuild the projection, or start this process again"
+                    f"build {worker.build.key.label} was dropped: where a later version serves, end this process; "
+                    "where an earlier one does, start it again, and it is built anew"
                 )
             elif record.key != worker.build.key:
                 self._enter(worker, record)

@@ -209,7 +209,7 @@ class Worker:
                     letter.stream_version,
                     letter.position.token,
                     letter.state,
-                    letter.error,
+                    letter.error or "it waits behind an earlier one of its stream",
                     extra=self._fields(letter.position),
                 )
             if draft.letters or self._parking.decided:

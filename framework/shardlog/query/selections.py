@@ -22,6 +22,7 @@ PARAMETERS_MAX = 200
 VALUES_MAX = 100
 """Of one `in`."""
 PATTERN_CHARACTERS_MAX = 200
+LOST_PLUS = "; in a URL + means a space: write it as %2B"
 Parameters = Mapping[str, Sequence[str]]
 
 
@@ -91,7 +92,7 @@ def shown(text: str) -> str:
 
 def unknown(name: str, known: Sequence[str]) -> str:
     """That there is no such parameter or column, and what there is."""
-    return f"there is no {shown(name)}{closest(name[:60], known)}; there are: {', '.join(known) or 'none'}"
+    return f"there is no {shown(name)}; there are: {', '.join(known) or 'none'}{closest(name[:60], known)}"
 
 
 def operators_of(column: Column) -> tuple[Operator, ...]:
@@ -152,7 +153,8 @@ def _parsed(parameter: str, column: Column, operator: Operator, text: str) -> ob
     try:
         value = parsed("boolean" if operator == "null" else column.kind, text)
     except ValueError as error:
-        raise invalid(f"{parameter}={shown(text)}, and {error}") from None
+        is_plus_lost = column.kind == "time" and text[16:][-6:-5] == " "
+        raise invalid(f"{parameter}={shown(text)}, and {error}{LOST_PLUS if is_plus_lost else ''}") from None
     if operator == "like":
         rest = text.replace("\\\\", "").replace("\\%", "").replace("\\_", "")
         if "\\" in rest or len(text) > PATTERN_CHARACTERS_MAX:

@@ -25,8 +25,8 @@ FILE_VARIABLE = PREFIX + "SETTINGS"
 """Names the file, where no argument does."""
 CLIENT_VARIABLES = frozenset({PREFIX + "URL"})
 """What commands that call a server take from the environment beside settings."""
-TEST_VARIABLES = frozenset({PREFIX + "KAFKA", PREFIX + "CACHE"})
-"""What `shardlog.testing.services` takes from it: where a broker is, and where fetched programs are kept."""
+TEST_VARIABLES = frozenset(PREFIX + name for name in ("KAFKA", "POSTGRESQL", "MARIADB", "CACHE"))
+"""What `shardlog.testing.services` takes from it: where servers are, and where fetched programs are kept."""
 
 
 _is_grouped = re.compile(r"[0-9]{1,3}(_[0-9]{3})+").fullmatch

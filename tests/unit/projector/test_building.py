@@ -291,7 +291,7 @@ def test_a_worker_whose_build_is_dropped_stops_and_does_not_make_it_again(
     store.builds.drop(BuildKey("balances", 1, 1))
     log.happened(("a:1", Opened(owner="ann")))
     clock.now_s += 2
-    with pytest.raises(BuildRefused, match="balances/1/1 was dropped"):
+    with pytest.raises(BuildRefused, match="balances/1/1 was dropped: where a later version serves, end this process"):
         old.step()
     assert states(store) == {"balances/2/1": "serving"}
 

@@ -95,6 +95,20 @@ def test_an_event_whose_handler_raises_is_a_dead_letter_and_its_stream_waits_beh
     assert failed.data == '{"amount":13}'
 
 
+def test_the_log_says_of_an_event_that_waits_what_it_waits_for(
+    log: LogWriter, make: Make, broken: Broken, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken.raises_for = {13}
+    opened(log, "a:1")
+    deposit(log, "a:1", 13, 2)
+    make().drain()
+    said = [record.getMessage() for record in caplog.records if "dead letter" in record.getMessage()]
+    assert [text.split("is a dead letter ")[1] for text in said] == [
+        "(failed): ValueError: an amount of 13",
+        "(parked): it waits behind an earlier one of its stream",
+    ]
+
+
 def test_a_stream_stays_parked_over_batches_and_restarts(
     log: LogWriter, make: Make, rows: Rows, broken: Broken
 ) -> None:

@@ -9,6 +9,10 @@ import pytest
 
 from shardlog.errors import ConfigurationError
 from shardlog.executor.limits import Limits
+from shardlog.testing.services import cache
+from shardlog.testing.services.kafka import found as kafka_found
+from shardlog.testing.services.mariadb import found as mariadb_found
+from shardlog.testing.services.postgresql import found as postgresql_found
 from shardlog.wiring.loading import load_application
 from shardlog.wiring.setting_sources import load, variable
 from shardlog.wiring.settings import SECTIONS, ApplicationSettings, Settings, load_settings
@@ -66,6 +70,17 @@ def test_a_variable_may_be_a_list_a_text_a_fraction_or_a_boolean(tmp_path: Path)
     assert found.application.domains == ("domain.banking:banking", "domain.flights:flights")
     assert (found.projector.write_deadline_s, found.gateway.allow_remote) == (0.5, True)
     assert found.directory == Path("/srv/0123")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        cache.CACHE_VARIABLE,
+        *(found.ADDRESS_VARIABLE for found in (kafka_found, mariadb_found, postgresql_found)),
+    ],
+)
+def test_what_names_a_server_for_tests_is_taken_for_no_setting(tmp_path: Path, name: str) -> None:
+    assert load(written(tmp_path, ""), {name: "any"}).settings == load(written(tmp_path, ""), {}).settings
 
 
 def test_the_file_is_found_in_the_current_folder_or_named_by_a_variable_or_left_out(
