@@ -18,7 +18,10 @@ from shardlog import Changes, Index, Join, Key, Projection, Recorded, Row, add, 
 
 
 class AccountBalance(Row, name="account_balances"):
-    """in_transit: set aside for payments that have not arrived."""
+    """What each account holds, in cents.
+
+    in_transit: set aside for payments that have not arrived.
+    """
 
     account: Key[str]
     ledger: Index[str]
@@ -29,7 +32,10 @@ class AccountBalance(Row, name="account_balances"):
 
 
 class LedgerBalance(Row, name="ledger_balances"):
-    """Sums over the ledger's accounts. accounts: the open ones."""
+    """Sums over the ledger's accounts, in cents.
+
+    accounts: the open ones.
+    """
 
     ledger: Key[str]
     accounts: int = 0

@@ -13,9 +13,15 @@ DELAYED_MIN = 15
 
 
 class OnTimeByCarrierMonth(Row, name="on_time_by_carrier_month"):
-    """diverted: with those that never arrived. departure_delay_sum_min: of all departures, diverted ones too.
+    """How punctual a carrier was in a month; means are sums divided by counts.
 
-    arrivals_on_time_basis, arrival_delay_sum_min: of flights that were not diverted. month: of the schedule.
+    month: of the schedule.
+    flights: that were to leave.
+    diverted: with those that never arrived.
+    departures_delayed: by more than 15 minutes.
+    departure_delay_sum_min: of all departures, diverted ones too.
+    arrivals_on_time_basis: flights with an arrival delay, so none that was diverted.
+    arrival_delay_sum_min: of those.
     """
 
     carrier: Key[str]
@@ -31,7 +37,15 @@ class OnTimeByCarrierMonth(Row, name="on_time_by_carrier_month"):
 
 
 class OnTimeByRoute(Row, name="on_time_by_route"):
-    """The columns of OnTimeByCarrierMonth."""
+    """How punctual a route was; means are sums divided by counts.
+
+    flights: that were to leave.
+    diverted: with those that never arrived.
+    departures_delayed: by more than 15 minutes.
+    departure_delay_sum_min: of all departures, diverted ones too.
+    arrivals_on_time_basis: flights with an arrival delay, so none that was diverted.
+    arrival_delay_sum_min: of those.
+    """
 
     origin: Key[str]
     destination: Key[str]
@@ -46,7 +60,16 @@ class OnTimeByRoute(Row, name="on_time_by_route"):
 
 
 class OnTimeByOriginHour(Row, name="on_time_by_origin_hour"):
-    """The columns of OnTimeByCarrierMonth. hour: of the schedule, on the origin's clock."""
+    """How punctual an hour of the day was at an origin; means are sums divided by counts.
+
+    hour: of the schedule, on the origin's clock.
+    flights: that were to leave.
+    diverted: with those that never arrived.
+    departures_delayed: by more than 15 minutes.
+    departure_delay_sum_min: of all departures, diverted ones too.
+    arrivals_on_time_basis: flights with an arrival delay, so none that was diverted.
+    arrival_delay_sum_min: of those.
+    """
 
     origin: Key[str]
     hour: Key[int]
@@ -61,7 +84,12 @@ class OnTimeByOriginHour(Row, name="on_time_by_origin_hour"):
 
 
 class AircraftUtilisation(Row, name="aircraft_utilisation"):
-    """flights: accepted departures. air_time_min, distance_miles: of accepted arrivals. rejected: refused commands."""
+    """What an aircraft did.
+
+    flights: accepted departures.
+    air_time_min, distance_miles: of accepted arrivals.
+    rejected: refused commands.
+    """
 
     tail: Key[str]
     flights: int = 0
@@ -71,7 +99,10 @@ class AircraftUtilisation(Row, name="aircraft_utilisation"):
 
 
 class RejectionCount(Row, name="rejections"):
-    """Business rejections. reason: the code."""
+    """Business rejections.
+
+    reason: the code.
+    """
 
     category: Key[str]
     reason: Key[str]
