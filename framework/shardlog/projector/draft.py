@@ -110,7 +110,7 @@ class Draft:
     def hear(self, items: Iterable[Heard]) -> None:
         """Take what is heard of one frame.
 
-        Raises ChangesRefused where the draft must be drawn up anew, HandlerFailed where a rebuild must stop.
+        Raises ChangesRefused where the draft must be drawn up anew, HandlerFailed where the projection must stop.
         """
         listener = self._listener
         handlers, tables, is_checked = listener.handlers, self._tables, self._owners is not None
@@ -192,16 +192,25 @@ class Draft:
         return why is not None
 
     def _fail(self, kind: type[Any], event: Any, recorded: Recorded, why: Why) -> None:
-        position = position_of(recorded)
-        if self._parking.is_rebuilding(position):
-            raise HandlerFailed(
-                f"projection {self._listener.projection.name!r}: the rebuild stops at {recorded.category}/"
-                f"{recorded.id} version {recorded.version}, position {position.token}: {why.error}. "
-                f"It is no dead letter: repair the handler and rebuild again.\n{why.traceback}"
+        if self._parking.is_rebuilding(position_of(recorded)):
+            raise self._stop("the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again.")
+        if self._listener.projection.on_failure == "stop":
+            raise self._stop(
+                "it",
+                recorded,
+                why,
+                "What comes before is written, and on_failure='stop' makes no dead letters: repair the handler, and "
+                "start again or resume; or let it go on behind this record (`shardlog projections reset`).",
             )
         self._add_letter(kind, event, recorded, why, "failed")
         self._newly_parked.add((recorded.category, recorded.id))
         self._is_careful = True
+
+    def _stop(self, who: str, recorded: Recorded, why: Why, next_step: str) -> HandlerFailed:
+        return HandlerFailed(
+            f"projection {self._listener.projection.name!r}: {who} stops at {recorded.category}/{recorded.id} version "
+            f"{recorded.version}, position {position_of(recorded).token}: {why.error}. {next_step}\n{why.traceback}"
+        )
 
     def _add_letter(self, kind: type[Any], event: Any, recorded: Recorded, why: Why, state: LetterState) -> None:
         if len(self.letters) >= self._letters_left:
