@@ -200,7 +200,7 @@ class Draft:
                 recorded,
                 why,
                 "What comes before is written, and on_failure='stop' makes no dead letters: repair the handler, and "
-                "start again or resume; or let it go on behind this record (`shardlog projections reset`).",
+                "start again or resume; or let it go on behind this record (`shardlog projections reset --behind TOKEN`).",
             )
         self._add_letter(kind, event, recorded, why, "failed")
         self._newly_parked.add((recorded.category, recorded.id))
