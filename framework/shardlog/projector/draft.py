@@ -193,7 +193,9 @@ class Draft:
 
     def _fail(self, kind: type[Any], event: Any, recorded: Recorded, why: Why) -> None:
         if self._parking.is_rebuilding(position_of(recorded)):
-            raise self._stop("the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again.")
+            raise self._stop(
+                "the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again."
+            )
         if self._listener.projection.on_failure == "stop":
             raise self._stop(
                 "it",

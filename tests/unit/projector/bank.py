@@ -111,7 +111,9 @@ class Broken:
         self.strange_for: dict[int, object] = {}
 
 
-def bank(broken: Broken | None = None, version: int = 1, on_failure: OnFailure = "park") -> tuple[Application, Projection]:
+def bank(
+    broken: Broken | None = None, version: int = 1, on_failure: OnFailure = "park"
+) -> tuple[Application, Projection]:
     """An application and its projection."""
     wrong = broken or Broken()
     balances = Projection("balances", rows=[Balance, Total], version=version, on_failure=on_failure)
