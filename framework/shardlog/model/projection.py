@@ -64,8 +64,8 @@ class Projection:
             raise DomainError(f"{owner}: rejections={rejections!r}, and must be a tuple: ({rejections!r},)")
         if on_failure not in get_args(OnFailure):
             raise DomainError(
-                f"{owner}: on_failure={on_failure!r}, and must be 'park', which makes an event that fails a dead letter "
-                "and goes on with other streams, or 'stop', which stops the projection before it"
+                f"{owner}: on_failure={on_failure!r}, and must be 'park', which makes an event that fails a dead "
+                "letter and goes on with other streams, or 'stop', which stops the projection before it"
             )
         self.name: Final = name
         self.on_failure: Final[OnFailure] = on_failure

@@ -202,7 +202,7 @@ class Draft:
                 recorded,
                 why,
                 "What comes before is written, and on_failure='stop' makes no dead letters: repair the handler, and "
-                "start again or resume; or let it go on behind this record (`shardlog projections reset --behind TOKEN`).",
+                "start again or resume; or let it go on behind this record, by `shardlog projections reset`.",
             )
         self._add_letter(kind, event, recorded, why, "failed")
         self._newly_parked.add((recorded.category, recorded.id))

@@ -75,7 +75,7 @@ def test_it_stops_at_the_event_that_fails_names_it_and_has_written_all_before_it
     deposit(log, "a:1", 1, 13, 2)
     deposit(log, "a:2", 5)
     projector = make()
-    with pytest.raises(HandlerFailed, match="it stops at account/a:1 version 3, position .*an amount of 13") as caught:
+    with pytest.raises(HandlerFailed, match=r"it stops at account/a:1 version 3, position .*an amount of 13") as caught:
         projector.drain()
     assert "on_deposited" in str(caught.value)
     assert balances() == [("a:1", 1), ("a:2", 0)]
@@ -144,5 +144,5 @@ def test_its_rebuild_stops_at_what_is_parked_and_passes_over_what_was_skipped(
 
 
 def test_another_word_for_what_to_do_is_refused_where_the_projection_is_defined() -> None:
-    with pytest.raises(DomainError, match="projection 'balances': on_failure='skip', and must be 'park'.*'stop'"):
+    with pytest.raises(DomainError, match=r"projection 'balances': on_failure='skip', and must be 'park'.*'stop'"):
         Projection("balances", rows=[Balance], on_failure="skip")  # type: ignore[arg-type]  # the point
