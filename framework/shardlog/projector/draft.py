@@ -44,10 +44,14 @@ class ChangesRefused(Exception):
 
 
 class Listener:
-    """A projection's handlers, as drafts want them. application: None where no rejections come."""
+    """A projection's handlers, as drafts want them.
 
-    def __init__(self, projection: Projection, application: Application | None) -> None:
+    application: None where no rejections come. retries: what fails is a dead letter already, and stops nothing.
+    """
+
+    def __init__(self, projection: Projection, application: Application | None, *, retries: bool = False) -> None:
         self.projection = projection
+        self.stops = projection.on_failure == "stop" and not retries
         self.handlers: dict[type[Any], Callable[[Any, Recorded], Any]] = dict(projection.handlers)
         self._rejected_categories = application.categories_heard(projection) if application else frozenset[str]()
         if projection.rejection_handler is not None:
@@ -196,7 +200,7 @@ class Draft:
             raise self._stop(
                 "the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again."
             )
-        if self._listener.projection.on_failure == "stop":
+        if self._listener.stops:
             raise self._stop(
                 "it",
                 recorded,

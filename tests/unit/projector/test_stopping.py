@@ -137,6 +137,8 @@ def test_its_rebuild_stops_at_what_is_parked_and_passes_over_what_was_skipped(
     with pytest.raises(HandlerFailed, match="the rebuild stops at account/a:1 version 2"):
         make().rebuild("balances")
     assert balances() == [("a:1", 0), ("a:2", 3)]
+    with pytest.raises(HandlerFailed, match=r"at .* fails again: ValueError: an amount of 13"):
+        make().dead_letters("balances").retry("account", "a:1")
     broken.raises_for = {14}
     make().rebuild("balances", goes_on=True)
     assert balances() == [("a:1", 15), ("a:2", 3)]
