@@ -275,7 +275,7 @@ class QueryTimeout(ProjectionError):
 
 
 class HandlerFailed(ProjectionError):
-    """A rebuild met an event that its projection cannot handle and that no dead letter speaks of."""
+    """A rebuild, or a projection with on_failure="stop", met an event that it cannot handle, and stops before it."""
 
 
 class DeadLettersFull(ProjectionError):

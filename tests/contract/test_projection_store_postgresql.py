@@ -12,10 +12,11 @@ from psycopg.sql import SQL, Identifier
 
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.errors import CheckpointMoved, ConfigurationError, RowsRefused, StoreUnavailable
+from shardlog.model.batches import OpenTables
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, Columns, ProjectionStore, TableChanges
 from shardlog.testing.contracts.projections import ProjectionStoreContract
-from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
+from shardlog.testing.contracts.tallies import AGAIN, TALLIES, changes, checkpoint
 from tests.contract.test_projection_store_sqlite import EVERYTHING, Colour, Everything, OnlyKey, Size
 
 
@@ -43,6 +44,23 @@ class TestPostgresql(ProjectionStoreContract):
             other.write(Batch(TALLIES, [Move(checkpoint(5), checkpoint(8))], changes(increments=increments)))
         other.close()
         assert self.tallies() == [("a", 1, 6, "none", None)]
+
+    def test_a_build_is_not_dropped_beneath_its_first_batch(self, store: ProjectionStore) -> None:
+        other = self.open()
+        store.builds.begin(AGAIN, {})
+        refused: list[object] = []
+
+        def drop(_tables: OpenTables) -> None:
+            try:
+                other.builds.drop(AGAIN.key)
+            except StoreUnavailable as error:
+                refused.append(error)
+
+        store.write(Batch(AGAIN, [Move(None, checkpoint(5))], writers=[drop]))
+        assert "lock timeout" in str(refused[0])
+        other.builds.drop(AGAIN.key)
+        other.close()
+        assert store.stored(AGAIN.key).checkpoints == {}
 
     def test_a_terminated_connection_is_unavailable_once_and_the_batch_is_then_written(
         self, store: ProjectionStore

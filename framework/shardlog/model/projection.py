@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar, get_args
 
 from shardlog.errors import DomainError
 from shardlog.model.batches import Batch, HeardBatches, read_batch_handler
@@ -22,14 +22,17 @@ Heard = TypeVar("Heard", bound=Event)
 
 EventHandler: TypeAlias = Callable[..., Changes]
 RejectionHandler: TypeAlias = Callable[[RecordedRejection, Recorded], Changes]
+OnFailure: TypeAlias = Literal["park", "stop"]
+"""park: an event that fails becomes a dead letter, and its stream waits behind it. stop: the projection stops there."""
 
 
 class Projection:
     """A versioned set of tables built from events. A higher version builds beside the old one and replaces it.
 
     name: stable. rows: the row types, a table each. version: from 1. rejections: the categories whose business
-    rejections it hears; none named: all of the domains whose events it hears. views: joins of its rows. Raises
-    DomainError.
+    rejections it hears; none named: all of the domains whose events it hears. views: joins of its rows. on_failure:
+    what becomes of an event that cannot be handled; where it must stop, it stops before that event, live and in a
+    rebuild, and goes on from there when told to. Raises DomainError.
 
     >>> from shardlog import Changes, Event, Key, Projection, Recorded, Row, increment
     >>> class Deposited(Event):
@@ -51,6 +54,7 @@ class Projection:
         version: int = 1,
         rejections: Sequence[str] = (),
         views: Sequence[Join] = (),
+        on_failure: OnFailure = "park",
     ) -> None:
         check_name("projection", name)
         owner = f"projection {name!r}"
@@ -58,7 +62,13 @@ class Projection:
             raise DomainError(f"{owner}: version={version!r}, and must be an int, 1 or more")
         if isinstance(rejections, str):
             raise DomainError(f"{owner}: rejections={rejections!r}, and must be a tuple: ({rejections!r},)")
+        if on_failure not in get_args(OnFailure):
+            raise DomainError(
+                f"{owner}: on_failure={on_failure!r}, and must be 'park', which makes an event that fails a dead "
+                "letter and goes on with other streams, or 'stop', which stops the projection before it"
+            )
         self.name: Final = name
+        self.on_failure: Final[OnFailure] = on_failure
         self.rows: Final = check_each_class(Row, rows, owner, "rows")
         self.version: Final = version
         self.rejections: Final = check_each(str, rejections, owner, "rejections")

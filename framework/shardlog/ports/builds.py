@@ -82,7 +82,8 @@ class Builds(ABC):
     def begin(self, build: Build, rebuild_to: Mapping[int, int]) -> BuildRecord:
         """Make a build's tables, and remember it; nothing happens to one that is there.
 
-        A projection's first build serves at once, and one beside it takes over the dead letters of the one that serves.
+        A projection's first build serves at once, and one beside it takes over the dead letters of the one that serves,
+        with on_failure="stop" the skipped ones alone.
         rebuild_to: by shard, the offset below which the build makes no new dead letters. Raises TableMismatch where a
         table or view of these names is another projection's, or nobody's.
         """

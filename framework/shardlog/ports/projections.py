@@ -24,6 +24,14 @@ LetterState: TypeAlias = Literal["failed", "parked", "skipped"]
 and passed over by every rebuild."""
 
 
+def takes_over(build: Build, state: LetterState) -> bool:
+    """Whether a new build takes a dead letter over from the one that serves.
+
+    Of a projection that stops at what fails, it hears again what is put aside, and only what was skipped stays so.
+    """
+    return state == "skipped" or build.projection.on_failure == "park"
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or a rejection, that a projection could not handle, with all that is needed to try again.
 

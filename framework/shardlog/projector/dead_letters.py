@@ -22,7 +22,7 @@ class DeadLetters:
     """
 
     def __init__(self, application: Application, build: Build, store: ProjectionStore) -> None:
-        self._listener = Listener(build.projection, application)
+        self._listener = Listener(build.projection, application, retries=True)
         self.build = build
         self._store = store
         self._events = events_by_tag(application)

@@ -44,10 +44,14 @@ class ChangesRefused(Exception):
 
 
 class Listener:
-    """A projection's handlers, as drafts want them. application: None where no rejections come."""
+    """A projection's handlers, as drafts want them.
 
-    def __init__(self, projection: Projection, application: Application | None) -> None:
+    application: None where no rejections come. retries: what fails is a dead letter already, and stops nothing.
+    """
+
+    def __init__(self, projection: Projection, application: Application | None, *, retries: bool = False) -> None:
         self.projection = projection
+        self.stops = projection.on_failure == "stop" and not retries
         self.handlers: dict[type[Any], Callable[[Any, Recorded], Any]] = dict(projection.handlers)
         self._rejected_categories = application.categories_heard(projection) if application else frozenset[str]()
         if projection.rejection_handler is not None:
@@ -110,7 +114,7 @@ class Draft:
     def hear(self, items: Iterable[Heard]) -> None:
         """Take what is heard of one frame.
 
-        Raises ChangesRefused where the draft must be drawn up anew, HandlerFailed where a rebuild must stop.
+        Raises ChangesRefused where the draft must be drawn up anew, HandlerFailed where the projection must stop.
         """
         listener = self._listener
         handlers, tables, is_checked = listener.handlers, self._tables, self._owners is not None
@@ -192,16 +196,27 @@ class Draft:
         return why is not None
 
     def _fail(self, kind: type[Any], event: Any, recorded: Recorded, why: Why) -> None:
-        position = position_of(recorded)
-        if self._parking.is_rebuilding(position):
-            raise HandlerFailed(
-                f"projection {self._listener.projection.name!r}: the rebuild stops at {recorded.category}/"
-                f"{recorded.id} version {recorded.version}, position {position.token}: {why.error}. "
-                f"It is no dead letter: repair the handler and rebuild again.\n{why.traceback}"
+        if self._parking.is_rebuilding(position_of(recorded)):
+            raise self._stop(
+                "the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again."
+            )
+        if self._listener.stops:
+            raise self._stop(
+                "it",
+                recorded,
+                why,
+                "What comes before is written, and on_failure='stop' makes no dead letters: repair the handler, and "
+                "start again or resume; or let it go on behind this record, by `shardlog projections reset`.",
             )
         self._add_letter(kind, event, recorded, why, "failed")
         self._newly_parked.add((recorded.category, recorded.id))
         self._is_careful = True
+
+    def _stop(self, who: str, recorded: Recorded, why: Why, next_step: str) -> HandlerFailed:
+        return HandlerFailed(
+            f"projection {self._listener.projection.name!r}: {who} stops at {recorded.category}/{recorded.id} version "
+            f"{recorded.version}, position {position_of(recorded).token}: {why.error}. {next_step}\n{why.traceback}"
+        )
 
     def _add_letter(self, kind: type[Any], event: Any, recorded: Recorded, why: Why, state: LetterState) -> None:
         if len(self.letters) >= self._letters_left:

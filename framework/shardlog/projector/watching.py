@@ -85,6 +85,8 @@ class BuildWatch:
             if worker.build is not None:
                 own = [record for record in records if record.key.projection == worker.name]
                 self._heed(worker, kept(own, worker.listener.projection))
+            if isinstance(worker.stopped, StoreUnavailable):
+                self._try_again(worker)
         for builder in builders.values():
             key = None if builder.build is None else builder.build.key
             self._heed(builder, next((record for record in records if record.key == key), None))
@@ -189,11 +191,22 @@ class BuildWatch:
         except ShardlogError as error:
             worker.stopped = error
 
+    def _try_again(self, worker: Worker) -> None:
+        """Let one go on that has stopped since the store stayed away, as it answers again."""
+        try:
+            self.resume(worker)
+            log.info("projection %s: the store is back, and it goes on", worker.name, extra=self._fields(worker))
+        except StoreUnavailable:
+            return  # the first one is told already, and it is tried again
+        except ShardlogError as error:
+            worker.stopped = error
+
     def _note(self, worker: Worker, error: ShardlogError) -> None:
         if worker.build is None:
             return
         try:
-            self._store.builds.note_stopped(worker.build.key, str(error))
+            said, _, _ = str(error).partition("\n")  # who reads the tables reads this: the log has the traceback
+            self._store.builds.note_stopped(worker.build.key, said)
         except ProjectionError as unsaid:
             log.warning("what stopped build %s is not noted: %s", worker.build.key.label, unsaid)
 

@@ -13,6 +13,7 @@ import stamina
 from shardlog.errors import (
     CheckpointMoved,
     DomainError,
+    HandlerFailed,
     RowsRefused,
     ShardlogError,
     StoreUnavailable,
@@ -63,7 +64,7 @@ class _Outdated(Exception):
     """Dead letters were settled by another worker after they were read here: plan the batch again."""
 
 
-_Fault: TypeAlias = _Outdated | ChangesRefused | RowsRefused | DomainError
+_Fault: TypeAlias = _Outdated | ChangesRefused | RowsRefused | DomainError | HandlerFailed
 
 
 class Worker:
@@ -160,7 +161,7 @@ class Worker:
             return
         try:
             draft.hear(heard)
-        except ChangesRefused:
+        except (ChangesRefused, HandlerFailed):  # what stands before is written when it is settled
             draft.is_torn = True
         except ShardlogError as error:
             self.stopped = error
@@ -227,7 +228,8 @@ class Worker:
     def settle(self, records: Sequence[Record], read: Read) -> None:
         """Write these records, whatever is wrong with some events: in halves, until those are found and dead letters.
 
-        read: decodes a frame. Raises ProjectionError where the fault is not an event's.
+        Where the projection must stop at one, all records before it are written. read: decodes a frame. Raises
+        HandlerFailed there, and ProjectionError where the fault is not an event's.
         """
         condemned: dict[Position, Why] = {}
         replans = 0
@@ -245,6 +247,8 @@ class Worker:
                 self.settle(records[:middle], read)
                 self.settle(records[middle:], read)
                 return
+            elif isinstance(error, HandlerFailed):
+                raise error
             elif isinstance(error, ChangesRefused):
                 condemned[error.position] = error.why
             else:
@@ -262,7 +266,7 @@ class Worker:
             for frame in passed.frames:
                 draft.hear(read(frame))
             self.finish(draft, passed.checkpoints)
-        except (_Outdated, ChangesRefused, RowsRefused, DomainError) as error:
+        except (_Outdated, ChangesRefused, RowsRefused, DomainError, HandlerFailed) as error:
             return error
         return None
 

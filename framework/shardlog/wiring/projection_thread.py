@@ -143,6 +143,8 @@ class ProjectionThread:
                 wait_s = self._taken_over.goes_on(projector, stop)
                 if wait_s is not None:
                     return wait_s
+            if not stopped:
+                self._taken_over.went_on()
         self._tell(stopped)
         self._tell_fault(None if error in stopped.values() else error)
         return 0.0 if read else IDLE_SECONDS

@@ -65,12 +65,16 @@ class TakenOver:
             projector.go_on(self._name)
         except ShardlogError:
             return RETRY_SECONDS  # what it has stopped with now is judged at the next call
-        self._said, self._behind_since_s = None, None
+        self._said = None
         if not isinstance(error, CheckpointMoved):
             return RETRY_SECONDS
         moved = {shard for shard, next in _next(projector).items() if self._before.get(shard, 0) != next}
         self._count(projector, moved)
         return 0.0 if moved else RETRY_SECONDS
+
+    def went_on(self) -> None:
+        """A batch was tried, and nothing is wrong: an end of the log that seemed too low no longer does."""
+        self._behind_since_s = None
 
     def _say_unavailable(self, error: ShardlogError) -> None:
         if self._said is not type(error):

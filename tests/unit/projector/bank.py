@@ -22,6 +22,7 @@ from shardlog import (
     replace,
     update,
 )
+from shardlog.model.projection import OnFailure
 
 
 class Account(State):
@@ -110,10 +111,12 @@ class Broken:
         self.strange_for: dict[int, object] = {}
 
 
-def bank(broken: Broken | None = None, version: int = 1) -> tuple[Application, Projection]:
+def bank(
+    broken: Broken | None = None, version: int = 1, on_failure: OnFailure = "park"
+) -> tuple[Application, Projection]:
     """An application and its projection."""
     wrong = broken or Broken()
-    balances = Projection("balances", rows=[Balance, Total], version=version)
+    balances = Projection("balances", rows=[Balance, Total], version=version, on_failure=on_failure)
 
     @balances.on
     def on_opened(event: Opened, recorded: Recorded) -> Changes:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shardlog import Key, Row
@@ -136,6 +136,7 @@ any_change = changes_of(Counter)
 
 
 @pytest.mark.parametrize("row_type", [Counter, Tally])
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_batch_of_any_changes_has_the_result_of_one_by_one(row_type: type[Row], data: st.DataObject) -> None:
     before = data.draw(st.lists(changes_of(row_type), max_size=20))

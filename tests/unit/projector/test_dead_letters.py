@@ -344,7 +344,7 @@ def test_a_rebuild_that_was_interrupted_is_a_rebuild_still(
     make().drain()
     with pytest.raises(HandlerFailed):
         make().rebuild("balances", goes_on=True)
-    assert rows("balances_v1_b2") == []
+    assert rows("balances_v1_b2") == [("a:1", "ann", 0, 0)]  # what stands before the event that fails is written
     broken.raises_for = set()
     projector = make()
     projector.rebuild("balances", goes_on=True)

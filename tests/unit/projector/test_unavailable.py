@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import stamina
@@ -100,10 +101,16 @@ def store(tmp_path: Path) -> Iterator[LossyStore]:
     store.close()
 
 
-def serve(log: LogWriter, store: ProjectionStore, broken: Broken | None = None, attempts: int = 5) -> Projector:
+def serve(
+    log: LogWriter,
+    store: ProjectionStore,
+    broken: Broken | None = None,
+    attempts: int = 5,
+    now_s: Callable[[], float] = monotonic,
+) -> Projector:
     application, balances = bank(broken)
     limits = Limits(write_attempts_max=attempts)
-    return Projector(log.journal, JOURNAL, SHARDS, application, [balances], store, limits)
+    return Projector(log.journal, JOURNAL, SHARDS, application, [balances], store, limits, now_s=now_s)
 
 
 def balances(tmp_path: Path) -> list[tuple[object, ...]]:
@@ -133,6 +140,24 @@ def test_a_store_that_stays_unavailable_stops_the_projection_until_it_is_resumed
         projector.drain()
     projector.resume("balances")
     projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 0, 0)]
+
+
+def test_a_projection_that_stopped_as_the_store_stayed_away_goes_on_by_itself_when_it_answers(
+    log: LogWriter, store: LossyStore, tmp_path: Path
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    now_s = 0.0
+    projector = serve(log, store, now_s=lambda: now_s)
+    store.lost_before = 5
+    with pytest.raises(StoreUnavailable):
+        projector.drain()
+    with pytest.raises(StoreUnavailable):
+        projector.step()
+    now_s = 2.0
+    projector.drain()
+    assert projector.stopped == {}
+    assert store.builds.records()[0].stopped == ""
     assert balances(tmp_path) == [("a:1", "ann", 0, 0)]
 
 

@@ -12,7 +12,7 @@ from shardlog.model.messages import Row
 from shardlog.model.recorded import Position
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds
 from shardlog.ports.checkpoints import Checkpoint
-from shardlog.ports.projections import DeadLetter
+from shardlog.ports.projections import DeadLetter, takes_over
 from shardlog.ports.rows import table_shape
 
 
@@ -71,7 +71,9 @@ class MemoryBuilds(Builds):
         if serving is None:
             self._show(contents)
         else:
-            contents.letters = dict(serving.letters)
+            contents.letters = {
+                position: letter for position, letter in serving.letters.items() if takes_over(build, letter.state)
+            }
         return record
 
     def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:

@@ -34,8 +34,9 @@ from shardlog.ports.rows import table_shape
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext(current_schema()), 1936220015)")
 _SET = SQL(", ").join(SQL("{} = %s").format(Identifier(name)) for name in Checkpoint._fields)
 _NAMES = SQL(", ").join(map(Identifier, ("projection", "version", "build", *Checkpoint._fields)))
-_FIRST = SQL(
-    "INSERT INTO {} ({}) SELECT {} FROM {} WHERE projection = %s AND version = %s AND build = %s ON CONFLICT DO NOTHING"
+_FIRST = SQL(  # locked, so that a build whose first batch is under way is not dropped, and begun again, beneath it
+    "INSERT INTO {} ({}) SELECT {} FROM {} WHERE projection = %s AND version = %s AND build = %s FOR KEY SHARE"
+    " ON CONFLICT DO NOTHING"
 ).format(
     Identifier(CHECKPOINTS.name),
     _NAMES,

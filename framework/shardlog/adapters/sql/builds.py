@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from sqlalchemy import Connection, RowMapping, delete, insert, literal, select, update
 from sqlalchemy.schema import DropTable
@@ -28,6 +28,7 @@ from shardlog.adapters.sql.values import time_text
 from shardlog.adapters.sql.views import ViewWriter
 from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds, BuildState
+from shardlog.ports.projections import LetterState, takes_over
 
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
@@ -67,7 +68,7 @@ class SqlBuilds(Builds):
                 self._show(connection, key)
             _insert(connection, record, rebuild_to)  # behind all DDL, which not every database takes back
             if serving is not None:
-                _copy_letters(connection, serving, key)
+                _copy_letters(connection, serving, build)
             return record
 
     def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
@@ -186,13 +187,14 @@ def _change(connection: Connection, key: BuildKey, **values: object) -> None:
     connection.execute(update(BUILDS).where(of_build(BUILDS, key)).values(values))
 
 
-def _copy_letters(connection: Connection, source: BuildKey, target: BuildKey) -> None:
+def _copy_letters(connection: Connection, source: BuildKey, target: Build) -> None:
     """What is parked in the build that serves is parked in the one beside it."""
-    changed = {"version": target.version, "build": target.number}
+    changed = {"version": target.key.version, "build": target.number}
+    states = [state for state in get_args(LetterState) if takes_over(target, state)]
     columns = [
         literal(changed[column.name], column.type) if column.name in changed else column for column in DEAD_LETTERS.c
     ]
-    letters = select(*columns).where(of_build(DEAD_LETTERS, source))
+    letters = select(*columns).where(of_build(DEAD_LETTERS, source), DEAD_LETTERS.c.state.in_(states))
     connection.execute(insert(DEAD_LETTERS).from_select([column.name for column in DEAD_LETTERS.c], letters))
 
 

@@ -21,6 +21,7 @@ from shardlog.testing.contracts.tallies import (
     TALLIES,
     OtherTally,
     StoreContract,
+    Tally,
     changes,
     checkpoint,
     letter,
@@ -36,6 +37,7 @@ class Suffixed(Row, name="contract_tallies_v1"):
 
 
 WITH_EXTRA = Build(Projection("tallies", rows=[*TALLIES.projection.rows, Extra], version=2), 1)
+STOPS = Build(Projection("tallies", rows=[Tally], version=3, on_failure="stop"), 1)
 ROW = ("a", 1, 5, "x", None)
 
 
@@ -113,6 +115,14 @@ class BuildsContract(StoreContract):
         store.builds.begin(AGAIN, {})
         assert self.rows("contract_tallies_v1_b2") == []
         assert self.tallies() == [ROW]
+
+    def test_a_build_of_a_projection_that_stops_takes_over_what_was_skipped_alone(self, store: ProjectionStore) -> None:
+        letters = [letter(3, "failed"), letter(4, "parked"), letter(5, "skipped", "acme:b")]
+        store.write(Batch(TALLIES, [Move(None, checkpoint(9))], letters=letters))
+        store.builds.begin(STOPS, {0: 9})
+        store.builds.begin(AGAIN, {0: 9})
+        assert [place.position.offset for place in store.stored(STOPS.key).letters] == [5]
+        assert [place.position.offset for place in store.stored(AGAIN.key).letters] == [3, 4, 5]
 
     def test_what_serves_and_what_there_is_not_is_neither_dropped_nor_changed(self, store: ProjectionStore) -> None:
         with pytest.raises(BuildRefused, match="tallies/1/1 serves"):
