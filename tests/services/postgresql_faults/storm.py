@@ -40,6 +40,8 @@ PAUSES_S = (0.05, 2.0)
 TROUBLE_S = (0.05, 0.3)
 CAUGHT_UP_SECONDS = 1_800.0
 BATCHES_MIN = 50
+POISON_SHARE = 0.002
+"""Each dead letter is two steps of a batch; where there are many in each, hardly a batch would come through."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -214,7 +216,7 @@ def run(directory: Path, events: int, random: Random, chance: float = CHANCE) ->
     frames = max(SHARDS, events // FRAME_ENTRIES // BATCHES_MIN)
     directory.mkdir(parents=True)
     with PostgresqlServer(PostgresqlOptions(is_durable=True)) as server:
-        field = Field(directory, server.url, "shardlog", events, seed=random.randrange(10**9))
+        field = Field(directory, server.url, "shardlog", events, seed=random.randrange(10**9), poison=POISON_SHARE)
         try:
             storm = Storm(field, server, random, chance, Limits(batch_frames_max=frames, lease_ms=LIMITS.lease_ms))
             with storm.blowing():
