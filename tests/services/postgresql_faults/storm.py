@@ -1,8 +1,9 @@
 """A random run: several workers, and at each step of each of them a chance that something goes wrong.
 
-A step is a message with which a worker has the server do something: a statement that is sent for its answer, a pipeline
-that is closed, a commit. Each worker comes by a proxy of its own, which draws for every step, so that a fault hits in
-mid-batch, just before the server hears of it or just behind.
+A step is a message with which a worker has the server do something about rows: a statement that is sent for its answer,
+a pipeline that is closed, a commit. Leases are looked at all the time, are not counted, and suffer with the rest. Each
+worker comes by a proxy of its own, which draws for every step, so that a fault hits in mid-batch, just before the server
+hears of it or just behind.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Storm:
     # -- in the proxies' threads ---------------------------------------------------------------------------------------
     def draw(self, place: Place, message: Message) -> Verdict:
         """What happens at this message of a worker."""
-        if not message.is_request or message.type not in "QS":
+        if not message.is_request or not message.is_of_rows or message.type not in "QS":
             return Verdict.PASS
         with self._turn:
             self.steps += 1
