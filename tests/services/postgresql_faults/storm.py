@@ -1,9 +1,9 @@
 """A random run: several workers, and at each step of each of them a chance that something goes wrong.
 
-A step is a message with which a worker has the server do something about rows: a statement sent for its answer,
-a pipeline that is closed, a commit. Leases are looked at all the time, are not counted, and suffer with the rest. Each
-worker comes by a proxy of its own, which draws for every step, so that a fault hits in mid-batch, just before the server
-hears of it or just behind.
+A step is a message with which a worker has the server do something about rows: a statement sent for its answer, a
+pipeline that is closed, a commit. Leases are looked at all the time, are not counted, and suffer with the rest. Each
+worker comes by a proxy of its own, which draws for every step, so that a fault hits in mid-batch, just before the
+server hears of it or just behind.
 """
 
 from __future__ import annotations
