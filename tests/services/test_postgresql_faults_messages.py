@@ -89,7 +89,7 @@ def test_a_connection_cut_at_every_message_of_a_batch_leaves_the_rows_of_one_tha
     postgresql_schema: str,
     tmp_path: Path,
 ) -> None:
-    journal = write_journal(tmp_path, EVENTS, Random(7), poison=False)
+    journal = write_journal(tmp_path, EVENTS, Random(7), poison=0.0)
     application, projection = ledger()
     projector = Projector(journal, JOURNAL, SHARDS, application, [projection], store, LIMITS)
     projector.step()  # the first batch inserts the checkpoints

@@ -26,12 +26,12 @@ LIMITS = Limits(batch_frames_max=SHARDS, lease_ms=900)
 class Field:
     """A journal that is there, and workers that project it into a schema of the server at `url`."""
 
-    def __init__(self, directory: Path, url: str, schema: str, events: int, seed: int) -> None:
+    def __init__(self, directory: Path, url: str, schema: str, events: int, seed: int, poison: float = 0.03) -> None:
         self.directory = directory
         self.url = url
         self.schema = schema
         self.journal_directory = directory / "journal"
-        self.journal: SqliteJournal = write_journal(self.journal_directory, events, Random(seed))
+        self.journal: SqliteJournal = write_journal(self.journal_directory, events, Random(seed), poison=poison)
         self.application, self.projection = ledger()
         self.workers: list[WorkerProcess] = []
 

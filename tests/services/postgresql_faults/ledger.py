@@ -159,20 +159,24 @@ def ledger(
     return Application([Domain("ledger", aggregates=[account])], [tables]), tables
 
 
-def write_journal(directory: Path, events: int, random: Random, *, poison: bool = True) -> SqliteJournal:
-    """A journal of so many events or a few more, in frames round the shards; a record is invalid here and there."""
+def write_journal(directory: Path, events: int, random: Random, *, poison: float = 0.03) -> SqliteJournal:
+    """A journal of so many events or a few more, in frames round the shards; a record is invalid here and there.
+
+    poison: the share of events that happen to streams of which some event cannot be handled.
+    """
     journal = SqliteJournal(directory, SHARDS)
     log = LogWriter(journal, SHARDS)
     streams = [(f"l{number}:a", log.shard_of(f"l{number}:a")) for number in range(STREAMS)]
-    if poison:
-        streams += [(f"poison{number}:a", log.shard_of(f"poison{number}:a")) for number in range(POISONED)]
+    poisoned = [(f"poison{number}:a", log.shard_of(f"poison{number}:a")) for number in range(POISONED)]
     by_shard = [[id for id, where in streams if where == shard] for shard in range(SHARDS)]
+    poisoned_by_shard = [[id for id, where in poisoned if where == shard] for shard in range(SHARDS)]
     written = frames = 0
     while written < events:
         shard = frames % SHARDS
         entries: list[Accepted[Any] | Rejected] = []
         for _ in range(FRAME_ENTRIES):
-            id = random.choice(by_shard[shard])
+            is_poisoned = bool(poisoned_by_shard[shard]) and random.random() < poison
+            id = random.choice(poisoned_by_shard[shard] if is_poisoned else by_shard[shard])
             if random.random() < 0.02:
                 entries.append(log.rejected(id, "refused"))
             else:

@@ -15,18 +15,25 @@ from enum import Enum
 from types import TracebackType
 from typing import NamedTuple, TypeAlias
 
+from shardlog.adapters.postgresql.connecting import PROJECTOR
+
 LOOPBACK = "127.0.0.1"
+ROWS = PROJECTOR.encode()
 ENCRYPTION = (80877103, 80877104)
 _LENGTH = struct.Struct(">i")
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Message(NamedTuple):
-    """One message. is_request: whether the worker sent it. type: as the protocol's letter. body: what follows."""
+    """One message. is_request: whether the worker sent it. type: as the protocol's letter. body: what follows.
+
+    is_of_rows: whether its connection is one that rows are written by; leases have their own.
+    """
 
     is_request: bool
     type: str
     body: bytes
+    is_of_rows: bool
 
     @property
     def name(self) -> str:
@@ -95,35 +102,37 @@ class MessageProxy:
             threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
 
     def _serve(self, client: socket.socket, server: socket.socket) -> None:
-        answers = threading.Thread(target=self._pump, args=(server, client, False), daemon=True)
+        answers: threading.Thread | None = None
         try:
             with suppress(OSError, EOFError):
-                self._begin(client, server)
+                is_of_rows = ROWS in self._begin(client, server)
+                answers = threading.Thread(target=self._pump, args=(server, client, False, is_of_rows), daemon=True)
                 answers.start()
-                self._pump(client, server, True)
+                self._pump(client, server, True, is_of_rows)
             _end(server)  # it may still do what it was sent
-            if answers.ident is not None:
+            if answers is not None:
                 answers.join()
         finally:
             for end in (client, server):
                 self._open.discard(end)
                 end.close()
 
-    def _begin(self, client: socket.socket, server: socket.socket) -> None:
+    def _begin(self, client: socket.socket, server: socket.socket) -> bytes:
+        """Returns what the client says of itself."""
         while True:
             length = _exactly(client, 4)
             body = _exactly(client, _LENGTH.unpack(length)[0] - 4)
             server.sendall(length + body)
             if _LENGTH.unpack_from(body)[0] not in ENCRYPTION:
-                return
+                return body
             client.sendall(_exactly(server, 1))
 
-    def _pump(self, source: socket.socket, sink: socket.socket, is_request: bool) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, is_request: bool, is_of_rows: bool) -> None:
         with suppress(OSError, EOFError):
             while True:
                 head = _exactly(source, 5)
                 body = _exactly(source, _LENGTH.unpack_from(head, 1)[0] - 4)
-                verdict = self._judge(Message(is_request, chr(head[0]), body))
+                verdict = self._judge(Message(is_request, chr(head[0]), body, is_of_rows))
                 if verdict is not Verdict.CUT_BEFORE:
                     sink.sendall(head + body)
                 if verdict is not Verdict.PASS:

@@ -1,8 +1,9 @@
 """A random run: several workers, and at each step of each of them a chance that something goes wrong.
 
-A step is a message with which a worker has the server do something: a statement that is sent for its answer, a pipeline
-that is closed, a commit. Each worker comes by a proxy of its own, which draws for every step, so that a fault hits in
-mid-batch, just before the server hears of it or just behind.
+A step is a message with which a worker has the server do something about rows: a statement sent for its answer, a
+pipeline that is closed, a commit. Leases are looked at all the time, are not counted, and suffer with the rest. Each
+worker comes by a proxy of its own, which draws for every step, so that a fault hits in mid-batch, just before the
+server hears of it or just behind.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ PAUSES_S = (0.05, 2.0)
 TROUBLE_S = (0.05, 0.3)
 CAUGHT_UP_SECONDS = 1_800.0
 BATCHES_MIN = 50
+POISON_SHARE = 0.002
+"""Each dead letter is two steps of a batch; where there are many in each, hardly a batch would come through."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ class Storm:
     # -- in the proxies' threads ---------------------------------------------------------------------------------------
     def draw(self, place: Place, message: Message) -> Verdict:
         """What happens at this message of a worker."""
-        if not message.is_request or message.type not in "QS":
+        if not message.is_request or not message.is_of_rows or message.type not in "QS":
             return Verdict.PASS
         with self._turn:
             self.steps += 1
@@ -214,7 +217,7 @@ def run(directory: Path, events: int, random: Random, chance: float = CHANCE) ->
     frames = max(SHARDS, events // FRAME_ENTRIES // BATCHES_MIN)
     directory.mkdir(parents=True)
     with PostgresqlServer(PostgresqlOptions(is_durable=True)) as server:
-        field = Field(directory, server.url, "shardlog", events, seed=random.randrange(10**9))
+        field = Field(directory, server.url, "shardlog", events, seed=random.randrange(10**9), poison=POISON_SHARE)
         try:
             storm = Storm(field, server, random, chance, Limits(batch_frames_max=frames, lease_ms=LIMITS.lease_ms))
             with storm.blowing():
