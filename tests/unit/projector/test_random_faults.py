@@ -165,7 +165,7 @@ def test_what_fails_at_any_step_leaves_no_trace(
         letters.retry(*stream)
     whole, undisturbed = opened(tmp_path, "kind.sqlite")
     projector(log, undisturbed, broken, 50).drain()
-    assert store.failures > 3
+    assert store.failures
     assert contents(database, store) == contents(whole, undisturbed)
     assert len(letters.letters()) > 10
     plain.close()
