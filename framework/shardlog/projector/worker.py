@@ -318,5 +318,9 @@ class Worker:
     def _attempts(self) -> Iterable[stamina.Attempt]:
         limits = self._limits
         return stamina.retry_context(
-            on=StoreUnavailable, attempts=limits.write_attempts_max, timeout=limits.write_deadline_s, wait_initial=0.02
+            on=StoreUnavailable,
+            attempts=limits.write_attempts_max,
+            timeout=limits.write_deadline_s,
+            wait_initial=0.02,
+            wait_jitter=0.05,
         )
