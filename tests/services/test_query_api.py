@@ -57,9 +57,10 @@ def test_projections_are_listed_with_how_far_they_are(query: Served) -> None:
 def test_a_projection_is_described_with_its_tables_columns_and_filters(query: Served) -> None:
     answer = query.get("/v1/projections/balances")
     tables = {table["name"]: table for table in answer.json()["tables"]}
-    assert tables["account_balances"]["comment"] == "in_transit: set aside for payments that have not arrived."
+    assert tables["account_balances"]["comment"].startswith("What each account holds, in cents.")
     columns = {column["name"]: column for column in tables["account_balances"]["columns"]}
     assert columns["account"]["is_key"]
+    assert columns["in_transit"]["comment"] == "set aside for payments that have not arrived."
     assert columns["ledger"]["is_indexed"]
     assert (columns["closed"]["kind"], columns["closed"]["filters"]) == ("boolean", ["eq", "ne"])
     assert answer.headers["shardlog-as-of"].count(query.engine.meta.journal) == 4
@@ -85,30 +86,6 @@ def test_health_and_other_methods(query: Served) -> None:
 
 def test_a_page_in_a_browser_cannot_reach_it_under_a_name_of_its_own(query: Served) -> None:
     problem(query.client.get("/v1/projections", headers={"host": "evil.example"}), 421, "unknown_host")
-
-
-def test_lag_is_in_records_and_in_the_seconds_that_the_first_of_them_has_waited(query: Served) -> None:
-    """While its build is paused the projection falls behind, and its rows and tokens stay of one moment."""
-    store = query.engine.database.open_store()
-    key = Build(balances, 1).key
-    store.builds.pause(key, is_paused=True)
-    try:
-        give_up = time.monotonic() + SECONDS
-        behind: list[dict[str, Any]] = []
-        while not behind:
-            assert time.monotonic() < give_up
-            token = query.deposit("main:002", 1)
-            lag = query.get("/v1/projections/balances").json()["projection"]["lag"]
-            behind = [shard for shard in lag if (shard["seconds"] or 0) > 1.5]  # longer than a batch takes
-        assert behind[0]["records"] > 0
-        assert behind[0]["shard"] == int(token.split(".")[1])
-        assert "has not reached the token" in problem(query.get(ROWS, after=token, wait_ms="0"), 503, "unavailable")
-    finally:
-        store.builds.pause(key, is_paused=False)
-        store.close()
-    assert query.get(ROWS, after=token, wait_ms="30000").status_code == 200
-    lag = query.get("/v1/projections/balances").json()["projection"]["lag"]
-    assert all(shard["next"] > 0 for shard in lag)
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -430,3 +407,27 @@ def _connections(server: QueryServer) -> str:
     port = f"{urlsplit(server.url).port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return "ESTAB" if any(f.split()[1].endswith(f":{port}") and f.split()[3] == "01" for f in lines) else ""
+
+
+def test_lag_is_in_records_and_in_the_seconds_that_the_first_of_them_has_waited(query: Served) -> None:
+    """While its build is paused the projection falls behind, and its rows and tokens stay of one moment."""
+    store = query.engine.database.open_store()
+    key = Build(balances, 1).key
+    store.builds.pause(key, is_paused=True)
+    try:
+        give_up = time.monotonic() + SECONDS
+        behind: list[dict[str, Any]] = []
+        while not behind:
+            assert time.monotonic() < give_up
+            token = query.deposit("main:002", 1)
+            lag = query.get("/v1/projections/balances").json()["projection"]["lag"]
+            behind = [shard for shard in lag if (shard["seconds"] or 0) > 1.5]  # longer than a batch takes
+        assert behind[0]["records"] > 0
+        assert behind[0]["shard"] == int(token.split(".")[1])
+        assert "has not reached the token" in problem(query.get(ROWS, after=token, wait_ms="0"), 503, "unavailable")
+    finally:
+        store.builds.pause(key, is_paused=False)
+        store.close()
+    assert query.get(ROWS, after=token, wait_ms="30000").status_code == 200
+    lag = query.get("/v1/projections/balances").json()["projection"]["lag"]
+    assert all(shard["next"] > 0 for shard in lag)
