@@ -11,27 +11,21 @@ from msgspec.structs import replace
 
 from shardlog.errors import (
     ConfigurationError,
-    JournalError,
-    JournalUnavailable,
     ShardlogError,
     StoreUnavailable,
-    Truncated,
-    UnknownFormat,
 )
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
 from shardlog.ports.builds import Build
-from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.ages import now_us
-from shardlog.projector.core import Passed, Record, Source, before, check, cut_off, next_offset, next_offsets, pass_over
-from shardlog.projector.cut import Cut, CutReader
+from shardlog.projector.batches import Batches
+from shardlog.projector.core import Source, check, next_offset, next_offsets
+from shardlog.projector.cut import Cut
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
-from shardlog.projector.feed import Feed
-from shardlog.projector.heard import FrameReader
 from shardlog.projector.passing_over import pass_over_by_hand
 from shardlog.projector.row_owners import RowOwners
 from shardlog.projector.shared_frames import SharedFrames
@@ -89,12 +83,9 @@ class Projector:
         self._application = application
         self._store = store
         self._limits = limits or Limits()
-        self._feeds = [Feed(journal, shard) for shard in range(shards)]
-        self._builder_feeds = [Feed(journal, shard) for shard in range(shards)]
-        self._shared = shared
         self._passes = passes
-        self._readers: dict[tuple[str, ...], FrameReader] = {}
-        self._cut = cut
+        self._batches = Batches(journal, self._source, application, self._limits, shared, cut)
+        self._beside = Batches(journal, self._source, application, self._limits, shared, cut)
         self._watch = BuildWatch(journal, self._source, store, now_s)
         self._checks_rows = check_rows
         refuse_shared_tables(projections)
@@ -119,7 +110,7 @@ class Projector:
         """
         serves = tuple(sorted(set(shards)))
         for shard in set(self._serves) - set(serves):
-            self._feeds[shard].close()
+            self._batches.close(shard)
         self._serves = serves
         for worker in (*self._workers, *self._builders.values()):
             worker.shards = serves
@@ -149,7 +140,8 @@ class Projector:
         self._watch.look(self._workers, self._builders)
         for worker in (*self._workers, *self._builders.values()):
             worker.ages.look(next_offsets(worker.checkpoints), ends, now_us())
-        read = sum(self._step_group(group, ends) for group in self._groups())
+        read = sum(self._batches.write_next(group, ends) for group in self._groups())
+        read += sum(self._beside.write_next([one], ends) for one in self._builders.values() if one.is_working)
         for worker in (*self._workers, *self._builders.values()):
             self._conclude(worker, ends)
         if self._workers and all(worker.stopped is not None for worker in self._workers):
@@ -230,7 +222,7 @@ class Projector:
         while self._builders.get(name) is builder:
             ends = self._ends()
             self._watch.look((), {name: builder})
-            read = self._step_group([builder], ends) if builder.is_working else 0
+            read = self._beside.write_next([builder], ends) if builder.is_working else 0
             self._conclude(builder, ends)
             if builder.stopped is not None:
                 raise builder.stopped
@@ -335,7 +327,7 @@ class Projector:
         check(self._source, worker.name, worker.checkpoints, ends)
 
     def _groups(self) -> list[list[Worker]]:
-        """Projections at the same position read and decode together; builds beside others read by themselves."""
+        """Projections at the same position read and decode together."""
         kept: list[list[Worker]] = []
         for worker in self._workers:
             if worker.is_working:
@@ -344,82 +336,7 @@ class Projector:
                     kept.append([worker])
                 else:
                     same.append(worker)
-        return kept + [[builder] for builder in self._builders.values() if builder.is_working]
-
-    def _step_group(self, group: list[Worker], ends: Mapping[int, int]) -> int:
-        checkpoints = group[0].checkpoints
-        try:
-            check(self._source, group[0].name, checkpoints, ends)
-            feeds = self._feeds if group[0] in self._workers else self._builder_feeds
-            records = self._records(feeds, checkpoints, ends)
-            passed = pass_over(self._source, checkpoints, records)
-        except JournalUnavailable:
-            raise  # it may pass: the next step tries again
-        except JournalError as error:
-            for worker in group:
-                worker.stopped = cut_off(error, worker.name) if isinstance(error, Truncated) else error
-            return 0
-        if not records:
-            return 0
-        for worker in group:
-            worker.ages.read(passed.frames)
-        try:
-            self._write(group, passed, records)
-        except UnknownFormat as error:
-            if len(group) > 1:  # perhaps only one of them hears what does not decode
-                return sum(self._step_group([worker], ends) for worker in group)
-            return self._write_before(error, group[0], records)
-        return len(records)
-
-    def _write(self, group: list[Worker], passed: Passed, records: Sequence[Record]) -> None:
-        """Let every worker write these records. Raises UnknownFormat before any of them has written."""
-        reader = self._reader(group)
-        drafts = [(worker, worker.draft()) for worker in group]
-        for frame in passed.frames:
-            heard = reader.read(*frame) if self._shared is None else self._shared.read(*frame, reader)
-            for worker, draft in drafts:
-                worker.hear(draft, heard)
-        for worker, draft in drafts:
-            worker.write(draft, passed, records, lambda frame: reader.read(*frame))
-
-    def _write_before(self, stop: UnknownFormat, worker: Worker, records: Sequence[Record]) -> int:
-        """Write what stands before a frame that does not decode, and stop there (rule R4). Returns how many records."""
-        records = before(stop, records)
-        try:
-            if records:
-                self._write([worker], pass_over(self._source, worker.checkpoints, records), records)
-        except UnknownFormat as another:  # of another shard
-            return self._write_before(another, worker, records)
-        worker.stopped = worker.stopped or stop
-        return len(records)
-
-    def _reader(self, group: list[Worker]) -> FrameReader:
-        names = tuple(worker.name for worker in group)
-        if names not in self._readers:
-            projections = [worker.listener.projection for worker in group]
-            of = (self._application, projections, self._source.journal)
-            self._readers[names] = FrameReader(*of) if self._cut is None else CutReader(*of, self._cut)
-        return self._readers[names]
-
-    def _records(
-        self, feeds: Sequence[Feed], checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]
-    ) -> list[Record]:
-        """What follows the checkpoints, as much as one batch takes; what a shard leaves of its share, others get."""
-        behind = [shard for shard, end in ends.items() if next_offset(checkpoints, shard) < end]
-        frames_left, bytes_left = self._limits.batch_frames_max, self._limits.batch_bytes_max
-        records: list[Record] = []
-        for count, shard in enumerate(behind):
-            shards_left = len(behind) - count
-            found = feeds[shard].read(
-                next_offset(checkpoints, shard),
-                ends[shard],
-                max(1, frames_left // shards_left),
-                bytes_left // shards_left,
-            )
-            records += found
-            frames_left -= len(found)
-            bytes_left -= sum(len(record.value) for record in found)
-        return records
+        return kept
 
 
 def _build_of(worker: Worker) -> Build:
