@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from shardlog.codec.json import decoder
 from shardlog.errors import DomainError, HandlerFailed, ProjectionError, RowsRefused
 from shardlog.model.application import Application
@@ -60,6 +62,30 @@ class DeadLetters:
                 f"{first.stream_version} at {first.position.token}: retry or skip that one first"
             )
         self._store.write(Batch(self.build, skipped=[position]))
+
+    def follow(self, other: Iterable[DeadLetter], read: Mapping[int, int]) -> int:
+        """Settle what has been settled in another build, where these were taken over from. Returns how many.
+
+        other: the dead letters that are left there. read: by shard, the offset up to which this build has read: what
+        stands further on is left. Each stream's are settled in order, up to one that is open there too, or fails here.
+        Raises CheckpointMoved where another worker settles them at the same time.
+        """
+        states = {letter.position: letter.state for letter in other}
+        settled = 0
+        for stream in dict.fromkeys((letter.category, letter.id) for letter in self.letters()):
+            for letter in self._open(*stream):
+                state, position = states.get(letter.position), letter.position
+                if state in ("failed", "parked") or position.offset >= read.get(position.shard, 0):
+                    break
+                if state == "skipped":
+                    self._store.write(Batch(self.build, skipped=[position]))
+                else:
+                    try:
+                        self._handle(letter, settled)
+                    except HandlerFailed:
+                        break
+                settled += 1
+        return settled
 
     def _open(self, category: str, id: str) -> list[DeadLetter]:
         return [letter for letter in self.letters() if (letter.category, letter.id) == (category, id)]

@@ -86,7 +86,7 @@ class Projector:
         self._passes = passes
         self._batches = Batches(journal, self._source, application, self._limits, shared, cut)
         self._beside = Batches(journal, self._source, application, self._limits, shared, cut)
-        self._watch = BuildWatch(journal, self._source, store, now_s)
+        self._watch = BuildWatch(journal, self._source, application, store, now_s)
         self._checks_rows = check_rows
         refuse_shared_tables(projections)
         self._workers: list[Worker] = []

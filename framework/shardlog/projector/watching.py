@@ -14,11 +14,13 @@ from shardlog.errors import (
     ShardlogError,
     StoreUnavailable,
 )
+from shardlog.model.application import Application
 from shardlog.ports.builds import Build, BuildRecord
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.choosing import kept, next_number, refuse_downgrade, unfinished
-from shardlog.projector.core import Source, check, next_offset
+from shardlog.projector.core import Source, check, next_offset, next_offsets
+from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.worker import Worker
 from shardlog.telemetry.fields import Fields
 
@@ -29,7 +31,15 @@ log = logging.getLogger("shardlog.projector")
 class BuildWatch:
     """Keeps workers and the records of their builds in step. now_s: a clock that does not go back, in seconds."""
 
-    def __init__(self, journal: Journal, source: Source, store: ProjectionStore, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        source: Source,
+        application: Application,
+        store: ProjectionStore,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._application = application
         self._journal = journal
         self._source = source
         self._store = store
@@ -111,8 +121,9 @@ class BuildWatch:
                 return False
             ends = {**self._ends_seen[0], **ends}
         try:
+            self._follow_letters(worker, worker.build)
             self._store.builds.switch(key, ends)
-        except BuildBehind:  # others build the other shards
+        except (BuildBehind, CheckpointMoved):  # others build the other shards, or settle the same letters
             return False
         except (BuildRefused, StoreUnavailable) as error:
             if str(error) != str(worker.refused):
@@ -123,6 +134,18 @@ class BuildWatch:
         worker.state, worker.refused = "serving", None
         log.info("projection %s: build %s serves", worker.name, key.label, extra=self._fields(worker))
         return True
+
+    def _follow_letters(self, worker: Worker, build: Build) -> None:
+        """Settle dead letters that were retried or skipped, since the build began, in the one that serves."""
+        if not worker.has_letters:
+            return
+        records = self._store.builds.records(worker.name)
+        serving = next((record.key for record in records if record.state == "serving"), None)
+        if serving is not None:
+            there = self._store.dead_letters(serving)
+            letters = DeadLetters(self._application, build, self._store)
+            if letters.follow(there, next_offsets(worker.checkpoints)):
+                worker.load()
 
     def note_stopped(self, worker: Worker) -> None:
         """Say in the record, once, why a worker goes on no more. Where another one has overtaken it, that goes on."""

@@ -394,3 +394,27 @@ def store_path(store: SqlProjectionStore) -> str:
     database = store._engine.url.database
     assert database is not None
     return database
+
+
+def test_letters_that_are_settled_while_a_rebuild_is_under_way_are_settled_in_the_new_build_too(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, broken: Broken
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("b:1", Opened(owner="bob")), ("c:1", Opened(owner="cid")))
+    log.happened(("a:1", Deposited(amount=7)), ("b:1", Deposited(amount=7)), ("c:1", Deposited(amount=7)))
+    log.happened(("a:1", Deposited(amount=1)), ("b:1", Deposited(amount=1)), ("c:1", Deposited(amount=1)))
+    broken.raises_for.add(7)
+    projector = make(frames_max=1)
+    projector.drain()
+    projector.begin_rebuild("balances")
+    projector.step()
+    broken.raises_for.clear()
+    letters = projector.dead_letters("balances")
+    letters.retry("account", "a:1")
+    letters.skip(next(letter.position for letter in letters.letters() if letter.id == "b:1"))
+    letters.retry("account", "b:1")
+    projector.drain()
+    assert states(store) == {"balances/1/1": "retired", "balances/1/2": "serving"}
+    assert rows("balances") == rows("balances_v1")
+    assert [row[:3] for row in rows("balances")] == [("a:1", "ann", 8), ("b:1", "bob", 1), ("c:1", "cid", 0)]
+    left = projector.dead_letters("balances").letters(include_skipped=True)
+    assert [(letter.id, letter.state) for letter in left] == [("b:1", "skipped"), ("c:1", "failed"), ("c:1", "parked")]
