@@ -11,12 +11,17 @@ from shardlog.ports.projections import ProjectionStore, Stored
 
 
 def kept(records: Sequence[BuildRecord], projection: Projection) -> BuildRecord | None:
-    """The build of the code's version that serves, else its newest; None where its version has none.
+    """The build of the code's version that serves, else the newest that served, else its newest; None for no build.
 
-    What is built beside a build of the same version that serves is not kept: whoever asked for it builds it.
+    What is built beside a build of the same version that serves, or has served, is not kept: whoever asked for it
+    builds it.
     """
     own = [record for record in records if record.key.version == projection.version]
-    return next((record for record in own if record.state == "serving"), own[-1] if own else None)
+    for state in ("serving", "retired", "building"):
+        of_state = [record for record in own if record.state == state]
+        if of_state:
+            return of_state[-1]
+    return None
 
 
 def unfinished(records: Sequence[BuildRecord], projection: Projection) -> BuildRecord | None:

@@ -418,3 +418,21 @@ def test_letters_that_are_settled_while_a_rebuild_is_under_way_are_settled_in_th
     assert [row[:3] for row in rows("balances")] == [("a:1", "ann", 8), ("b:1", "bob", 1), ("c:1", "cid", 0)]
     left = projector.dead_letters("balances").letters(include_skipped=True)
     assert [(letter.id, letter.state) for letter in left] == [("b:1", "skipped"), ("c:1", "failed"), ("c:1", "parked")]
+
+
+def test_retired_code_that_is_rebuilt_goes_on_with_its_retired_build_and_leaves_the_new_one_to_who_asked_for_it(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, clock: Clock
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")))
+    old, rebuilding = make(), make()
+    old.drain()
+    make(version=2).drain()
+    rebuilding.begin_rebuild("balances")
+    log.happened(("b:1", Opened(owner="bob")))
+    clock.now_s += 2
+    old.drain()
+    assert [row[0] for row in rows("balances_v1")] == ["a:1", "b:1"], "the retired build is kept up"
+    rebuilding.drain()
+    assert states(store)["balances/1/2"] == "serving"
+    assert dict(old.stopped) == dict(rebuilding.stopped) == {}
+    assert [row[0] for row in rows("balances")] == ["a:1", "b:1"]
