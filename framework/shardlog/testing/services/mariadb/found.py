@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from shardlog.errors import ConfigurationError
-from shardlog.testing.services.kafka.found import docker_answers
+from shardlog.testing.services.found_database import found_database
 from shardlog.testing.services.mariadb.server import MariadbServer
 
 ADDRESS_VARIABLE = "SHARDLOG_MARIADB"
@@ -16,26 +14,13 @@ connections (PROCESS, CONNECTION ADMIN)."""
 IMAGE = "mariadb:10.11"
 
 
-@contextmanager
-def found_mariadb(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def found_mariadb(environment: Mapping[str, str] | None = None) -> AbstractContextManager[str]:
     """A server's address with user and password, for as long as the context lasts.
 
-    SHARDLOG_MARIADB, else a container where Docker answers, else a local process. Raises ServiceMissing where there is
-    none of them; the message says what to install.
+    SHARDLOG_MARIADB, else a container where Docker answers, else a local process. Raises ServiceMissing where there
+    is none of them; the message says what to install.
     """
-    environment = os.environ if environment is None else environment
-    if address := environment.get(ADDRESS_VARIABLE):
-        if not address.startswith("mariadb://"):  # not shown: it may hold a password
-            raise ConfigurationError(
-                f"environment {ADDRESS_VARIABLE} must be mariadb://user:password@host:port/database"
-            )
-        yield address
-    elif docker_answers():
-        with _container() as address:
-            yield address
-    else:
-        with MariadbServer() as server:
-            yield server.url
+    return found_database(ADDRESS_VARIABLE, MariadbServer, _container, environment)
 
 
 @contextmanager

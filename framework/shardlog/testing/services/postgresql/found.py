@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from shardlog.errors import ConfigurationError
-from shardlog.testing.services.kafka.found import docker_answers
+from shardlog.testing.services.found_database import found_database
 from shardlog.testing.services.postgresql.programs import MAJOR
 from shardlog.testing.services.postgresql.server import PostgresqlServer
 
@@ -16,26 +14,13 @@ ADDRESS_VARIABLE = "SHARDLOG_POSTGRESQL"
 IMAGE = f"postgres:{MAJOR}"
 
 
-@contextmanager
-def found_postgresql(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def found_postgresql(environment: Mapping[str, str] | None = None) -> AbstractContextManager[str]:
     """A server's address with user and password, for as long as the context lasts.
 
     SHARDLOG_POSTGRESQL, else a container where Docker answers, else a local process. Raises ServiceMissing where there
     is none of them; the message says what to install.
     """
-    environment = os.environ if environment is None else environment
-    if address := environment.get(ADDRESS_VARIABLE):
-        if not address.startswith("postgresql://"):  # not shown: it may hold a password
-            raise ConfigurationError(
-                f"environment {ADDRESS_VARIABLE} must be postgresql://user:password@host:port/database"
-            )
-        yield address
-    elif docker_answers():
-        with _container() as address:
-            yield address
-    else:
-        with PostgresqlServer() as server:
-            yield server.url
+    return found_database(ADDRESS_VARIABLE, PostgresqlServer, _container, environment)
 
 
 @contextmanager
