@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, event
 
+from shardlog import Application, Projection
+from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.projector.runner import Projector
+from shardlog.projector.worker import Limits
+from tests.unit.projector.bank import bank
+from tests.unit.projector.histories import SHARDS, Make
+from tests.unit.projector.log import JOURNAL, LogWriter
 from tests.unit.projector.place import Place
 
 
@@ -27,3 +34,41 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         found = Place(lambda: PostgresqlProjectionStore(url, schema=schema), engine)
     yield found
     found.close()
+
+
+@pytest.fixture
+def log() -> LogWriter:
+    return LogWriter(MemoryJournal(SHARDS), SHARDS)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "projections.sqlite"
+
+
+@pytest.fixture
+def make(log: LogWriter, database: Path) -> Iterator[Make]:
+    stores: list[SqlProjectionStore] = []
+
+    def made(
+        *projections: Projection,
+        application: Application | None = None,
+        limits: Limits | None = None,
+        check: bool = False,
+    ) -> Projector:
+        stores.append(SqlProjectionStore(database))
+        app, balances = bank()
+        return Projector(
+            log.journal,
+            JOURNAL,
+            SHARDS,
+            application or app,
+            projections or [balances],
+            stores[-1],
+            limits,
+            check_rows=check,
+        )
+
+    yield made
+    for store in stores:
+        store.close()

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from shardlog import (
-    Aggregate,
-    Application,
     Changes,
-    Domain,
-    Event,
-    Key,
     Projection,
     Recorded,
-    Row,
     increment,
     put,
     update,
 )
-from shardlog.adapters.memory.journal import MemoryJournal
-from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.errors import CheckpointMoved, ConfigurationError, Diverged, RowShared, TableMismatch, UnknownFormat
-from shardlog.projector.runner import Lag, Projector
+from shardlog.errors import CheckpointMoved, ConfigurationError, RowShared, TableMismatch
+from shardlog.projector.runner import Lag
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import (
-    Account,
-    Closed,
     Deposited,
     Noted,
     Opened,
@@ -40,67 +28,8 @@ from tests.unit.projector.bank import (
     bank,
     counters,
 )
+from tests.unit.projector.histories import SHARDS, Make, Opening, put_opened, rows, some_history
 from tests.unit.projector.log import JOURNAL, TIME, LogWriter
-
-SHARDS = 4
-Make = Callable[..., Projector]
-
-
-@pytest.fixture
-def log() -> LogWriter:
-    return LogWriter(MemoryJournal(SHARDS), SHARDS)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "projections.sqlite"
-
-
-@pytest.fixture
-def make(log: LogWriter, database: Path) -> Iterator[Make]:
-    stores: list[SqlProjectionStore] = []
-
-    def made(
-        *projections: Projection,
-        application: Application | None = None,
-        limits: Limits | None = None,
-        check: bool = False,
-    ) -> Projector:
-        stores.append(SqlProjectionStore(database))
-        app, balances = bank()
-        return Projector(
-            log.journal,
-            JOURNAL,
-            SHARDS,
-            application or app,
-            projections or [balances],
-            stores[-1],
-            limits,
-            check_rows=check,
-        )
-
-    yield made
-    for store in stores:
-        store.close()
-
-
-def rows(database: Path, table: str) -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(database)
-    try:
-        return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall()
-    finally:
-        connection.close()
-
-
-def some_history(log: LogWriter) -> None:
-    """Twenty ledgers over all shards."""
-    for ledger in range(20):
-        id = f"l{ledger}:a"
-        log.happened((id, Opened(owner=f"owner {ledger}")))
-        log.happened(*[(id, Deposited(amount=amount)) for amount in range(1, ledger + 1)])
-        log.happened((id, Noted(text="unheard")))
-        if ledger % 5 == 0:
-            log.happened((id, Closed()))
 
 
 def test_rows_are_what_the_events_say(log: LogWriter, make: Make, database: Path) -> None:
@@ -209,19 +138,6 @@ def test_projections_at_one_position_are_served_together_and_a_late_one_catches_
     assert len(rows(database, "balances")) == 17
 
 
-class Opening(Row, name="openings"):
-    account: Key[str]
-    owner: str
-
-
-class Last(Row, name="lasts"):
-    kind: Key[str]
-
-
-def put_opened(event: Opened, recorded: Recorded) -> Changes:
-    return put(Opening(account=recorded.id, owner=event.owner))
-
-
 def test_several_shards_increment_one_row(log: LogWriter, make: Make, database: Path) -> None:
     ids = [f"l{n}:a" for n in range(40)]
     assert {log.shard_of(id) for id in ids} == set(range(SHARDS))
@@ -274,162 +190,6 @@ def test_of_two_projectors_at_once_one_is_refused_and_the_rows_are_right(
     log.happened(("a:1", Deposited(amount=6)))
     first.step()
     assert rows(database, "balances") == [("a:1", "ann", 11, 2)]
-
-
-def test_a_checkpoint_of_another_journal_is_refused(log: LogWriter, make: Make, database: Path) -> None:
-    log.happened(("a:1", Opened(owner="ann")))
-    make().drain()
-    application, balances = bank()
-    store = SqlProjectionStore(database)
-    other = Projector(log.journal, "1" + JOURNAL[1:], SHARDS, application, [balances], store)
-    with pytest.raises(Diverged, match="rebuild"):
-        other.step()
-    store.close()
-
-
-def test_a_checkpoint_beyond_the_end_of_the_log_is_refused(log: LogWriter, make: Make, database: Path) -> None:
-    log.happened(("a:1", Opened(owner="ann")))
-    make().drain()
-    application, balances = bank()
-    store = SqlProjectionStore(database)
-    with pytest.raises(Diverged, match=r"'balances' has read up to offset \d, and the log ends at 0.* rebuild"):
-        Projector(MemoryJournal(SHARDS), JOURNAL, SHARDS, application, [balances], store).step()
-    store.close()
-
-
-def test_an_altered_history_is_refused_and_nothing_of_it_is_used(log: LogWriter, make: Make, database: Path) -> None:
-    shard = log.shard_of("a:1")
-    log.happened(("a:1", Opened(owner="ann")))
-    make().drain()
-    other = LogWriter(MemoryJournal(SHARDS), SHARDS)
-    other.happened(("a:1", Opened(owner="eve")))
-    other.happened(("a:1", Deposited(amount=5)))
-    value = [value for _, value in other.journal.read(shard, 0)][2]
-    log.journal.writer(shard).append(value, lambda _report: None)
-    with pytest.raises(Diverged, match="diverged"):
-        make().step()
-    assert rows(database, "balances") == [("a:1", "ann", 0, 0)]
-
-
-def test_a_frame_that_does_not_decode_stops_the_projection_before_it(
-    log: LogWriter, make: Make, database: Path
-) -> None:
-    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
-    (offset,) = log.happened(("a:1", Unknown(amount=1)))
-    log.happened(("a:1", Deposited(amount=6)))
-    projector = make()
-    with pytest.raises(UnknownFormat, match=rf"offset {offset}: account/a:1 version 3 is a 'account/unknown/1'"):
-        projector.step()
-    assert rows(database, "balances") == [("a:1", "ann", 5, 1)]
-    with pytest.raises(UnknownFormat):
-        make().step()
-    assert rows(database, "balances") == [("a:1", "ann", 5, 1)]
-
-
-def test_frames_that_do_not_decode_in_several_shards_stop_a_projection_behind_all_that_do(
-    log: LogWriter, make: Make, database: Path
-) -> None:
-    ids = [f"l{n}:a" for n in range(40)]
-    for id in ids:
-        log.happened((id, Opened(owner="ann")))
-    for id in ids[:20]:
-        log.happened((id, Unknown(amount=1)))
-    log.happened(*[(id, Deposited(amount=5)) for id in ids])
-    with pytest.raises(UnknownFormat):
-        make().step()
-    assert rows(database, "balances") == sorted((id, "ann", 0, 0) for id in ids)
-
-
-def test_what_a_stopped_projection_cannot_write_before_a_frame_that_does_not_decode_is_why_it_stopped(
-    log: LogWriter, make: Make
-) -> None:
-    application, _ = bank()
-    mixed = Projection("mixed", rows=[Total])
-    mixed.on(put_total)
-    log.happened(("a:1", Deposited(amount=1)), ("b:1", Deposited(amount=1)))
-    log.happened(("a:1", Unknown(amount=1)), ("b:1", Unknown(amount=1)))
-    with pytest.raises(RowShared):
-        make(mixed, application=application, check=True).step()
-
-
-def happened_as(log: LogWriter, kind: Event, data: bytes) -> None:
-    """An event of this kind, with these data."""
-    event = msgspec.structs.replace(log.event("a:1", kind), data=msgspec.Raw(data))
-    log.frame(log.shard_of("a:1"), [msgspec.structs.replace(log.accepted("a:1"), events=[event])])
-
-
-def test_an_event_that_is_not_as_its_class_says_stops_those_who_hear_it_and_nobody_else(
-    log: LogWriter, make: Make, database: Path
-) -> None:
-    application, balances = bank()
-    log.happened(("a:1", Opened(owner="ann")))
-    happened_as(log, Deposited(amount=5), b'{"amount":"five"}')
-    log.happened(("a:2", Opened(owner="bob")))
-    projector = make(openings(), balances, application=application)
-    projector.drain()
-    assert list(projector.stopped) == ["balances"]
-    said = str(projector.stopped["balances"])
-    assert "account/a:1 version 2 is a 'account/deposited/1'" in said
-    assert "Deposited: Expected `int`, got `str` - at `$.amount`" in said
-    assert "newer code" in said
-    assert "upcaster" in said
-    assert rows(database, "balances") == [("a:1", "ann", 0, 0)]
-    assert [row[0] for row in rows(database, "openings")] == ["a:1", "a:2"]
-
-
-@pytest.mark.parametrize("data", [b'{"owner":"\xff"}', b'{"owner":"","x":' + b"[" * 5000 + b"]" * 5000 + b"}"])
-def test_a_frame_that_is_no_text_or_nested_too_deep_stops_the_projection_before_it(
-    log: LogWriter, make: Make, database: Path, data: bytes
-) -> None:
-    log.happened(("a:1", Opened(owner="ann")))
-    happened_as(log, Opened(owner=""), data)
-    with pytest.raises(UnknownFormat, match="does not decode"):
-        make().drain()
-    assert rows(database, "balances") == [("a:1", "ann", 0, 0)]
-
-
-def test_a_stopped_projection_goes_on_when_the_code_knows_the_event(log: LogWriter, make: Make, database: Path) -> None:
-    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=5)))
-    log.happened(("a:1", Noted(text="x")))
-    narrow = Aggregate("account", initial=Account(), routing_parts=1)
-    narrow.ignores(Opened, Deposited)
-    with pytest.raises(UnknownFormat, match=r"'account/noted/1', for which this application has no class"):
-        make(openings(), application=Application([Domain("bank", aggregates=[narrow])], [openings()])).drain()
-    make(openings()).drain()
-    assert rows(database, "openings") == [("a:1", "ann")]
-
-
-class Unknown(Event, name="unknown"):
-    """What another release wrote."""
-
-    amount: int
-
-
-def openings() -> Projection:
-    projection = Projection("openings", rows=[Opening])
-    projection.on(put_opened)
-    return projection
-
-
-def put_total(event: Deposited, recorded: Recorded) -> Changes:
-    return put(Total(kind="x"))
-
-
-def test_one_projection_that_stops_does_not_hold_the_others(log: LogWriter, make: Make, database: Path) -> None:
-    application, balances = bank()
-    mixed = Projection("mixed", rows=[Last])
-
-    @mixed.on
-    def last(event: Deposited, recorded: Recorded) -> Changes:
-        return put(Last(kind="x"))
-
-    projector = make(mixed, balances, application=application, check=True)
-    log.happened(("a:1", Opened(owner="ann")), ("b:1", Opened(owner="bob")), ("a:1", Deposited(amount=5)))
-    log.happened(("b:1", Deposited(amount=5)))
-    projector.drain()
-    assert list(projector.stopped) == ["mixed"]
-    assert isinstance(projector.stopped["mixed"], RowShared)
-    assert rows(database, "balances") == [("a:1", "ann", 5, 1), ("b:1", "bob", 5, 1)]
 
 
 def test_two_projections_of_one_table_are_refused(make: Make) -> None:
