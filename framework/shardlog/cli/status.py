@@ -73,10 +73,17 @@ def _say(found: Status) -> None:
     if found.projections:
         click.echo()
         rows = [
-            (p.name, p.version, f"{sum(p.lag.values()):,}", _by_name(p.dead_letters), ", ".join(p.tables))
+            (
+                p.name,
+                p.version,
+                f"{p.build}, {p.state}" if p.build else "none",
+                f"{sum(p.lag.values()):,}",
+                _by_name(p.dead_letters),
+                ", ".join(p.tables),
+            )
             for p in found.projections
         ]
-        say_table(("projection", "version", "records behind", "dead letters", "tables"), rows)
+        say_table(("projection", "version", "build", "records behind", "dead letters", "tables"), rows)
     if found.snapshots:
         click.echo()
         taken = [

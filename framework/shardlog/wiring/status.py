@@ -16,8 +16,8 @@ from shardlog.journal.records import ClaimBody, decode_claim
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
-from shardlog.ports.projections import ProjectionStore
-from shardlog.projector.choosing import kept_stored
+from shardlog.ports.projections import ProjectionStore, Stored
+from shardlog.projector.choosing import kept
 from shardlog.wiring.reading import OpenJournal
 from shardlog.wiring.snapshots_read import manifests
 from shardlog.wiring.stores import ProjectionDatabase
@@ -74,10 +74,13 @@ class SnapshotStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One projection. lag: records not read yet, by shard. dead_letters: by state."""
+    """One projection, as this code keeps it. build, state: of its version's tables; 0 and empty where there are none.
+    lag: records not read yet, by shard. dead_letters: by state."""
 
     name: str
     version: int
+    build: int
+    state: str
     tables: tuple[str, ...]
     lag: Mapping[int, int]
     dead_letters: Mapping[str, int]
@@ -185,7 +188,8 @@ def _projections(
 
 
 def _projection(opened: OpenJournal, store: ProjectionStore, projection: Projection) -> ProjectionStatus:
-    stored = kept_stored(store, projection)
+    record = kept(store.builds.records(projection.name), projection)
+    stored = Stored({}, (), {}) if record is None else store.stored(record.key)
     lag = {
         shard: opened.journal.offsets(shard)[1] - (stored.checkpoints[shard].next if shard in stored.checkpoints else 0)
         for shard in range(opened.meta.shards)
@@ -193,6 +197,8 @@ def _projection(opened: OpenJournal, store: ProjectionStore, projection: Project
     return ProjectionStatus(
         name=projection.name,
         version=projection.version,
+        build=0 if record is None else record.key.number,
+        state="" if record is None else record.state,
         tables=tuple(table_name(row) for row in projection.rows),
         lag=lag,
         dead_letters=Counter(letter.state for letter in stored.letters),
