@@ -9,6 +9,7 @@ from typing import NamedTuple
 import stamina
 
 from shardlog.adapters.memory.projections import MemoryDatabase
+from shardlog.snapshots.keys import DATA
 from shardlog.testing.simulation.checker import Checker
 from shardlog.testing.simulation.clients import ACCOUNTS, Clients, feed_value, shard_of_account
 from shardlog.testing.simulation.environment import JOURNAL, Environment
@@ -130,14 +131,17 @@ class Simulation:
             self.environment.random.choice(self.projectors).rebuild()
 
     def _rot(self) -> None:
-        """An object is damaged: a byte changes, or its end is gone."""
+        """An object is damaged: a bit changes, or all from a place on is gone."""
         environment = self.environment
         if environment.objects:
-            key = environment.random.choice(list(environment.objects)[-4:])
+            last = list(environment.objects)[-4:]
+            data = [key for key in last if key.endswith(DATA)]  # a manifest is noticed in any case
+            key = environment.random.choice(data if data and environment.random.random() < 0.8 else last)
             value = environment.objects[key]
             place = int(environment.random.random() * len(value))  # its length depends on how strings are hashed
+            bit = 1 << environment.random.randrange(8)
             end = value[place + 1 :] if environment.random.random() < 0.8 else b""
-            environment.objects[key] = value[:place] + bytes(255 - byte for byte in value[place : place + 1]) + end
+            environment.objects[key] = value[:place] + bytes(byte ^ bit for byte in value[place : place + 1]) + end
             self.trace.note("objects", None, "%s is damaged", key)
 
     def _compare(self) -> None:
