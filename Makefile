@@ -10,6 +10,7 @@ KILLS ?= 300
 BROKERS ?= 1
 MINUTES ?= 60
 EXAMPLES ?= 500
+PROCESSES ?= 3
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down attack-query kill-dev faults projection-faults simulate lint format bench constraints clean
 
@@ -31,8 +32,8 @@ demo: setup      ## a year of flights through four shards into SQL tables, prove
 demo-kafka: setup ## the same through a Kafka broker, every role a process of its own; a broker is started, or SHARDLOG_KAFKA; POSTGRESQL=1: the tables there
 	$(BIN)/python -m demo.kafka --months $(MONTHS) $(if $(POSTGRESQL),--postgresql)
 
-test: setup      ## every test
-	$(BIN)/python -m pytest
+test: setup      ## every test, by PROCESSES at once: most of their time they wait for servers
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-faults: setup ## the short forms of the faults on real brokers alone, as `make test` runs them too
 	$(BIN)/python -m pytest -m faults tests/services
