@@ -30,7 +30,7 @@ def row(setting: Setting) -> str:
     return f"| `{setting.name}` | {shown} | {unit} | {setting.allowed} | {setting.about} |"
 
 
-@pytest.mark.parametrize("section", {setting.section for setting in all_settings()})
+@pytest.mark.parametrize("section", sorted({setting.section for setting in all_settings()}))
 def test_a_section_s_table_has_its_settings_and_no_others(section: str) -> None:
     rows = next(list(found) for name, found in groupby(all_settings(), lambda s: s.section) if name == section)
     table = SETTINGS.partition(f"## [{section}]\n")[2].partition("\n## ")[0]
