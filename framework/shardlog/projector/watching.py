@@ -136,15 +136,19 @@ class BuildWatch:
         return True
 
     def _follow_letters(self, worker: Worker, build: Build) -> None:
-        """Settle dead letters that were retried or skipped, since the build began, in the one that serves."""
-        if not worker.has_letters:
+        """Settle dead letters that were retried or skipped, since the build began, in the one that serves.
+
+        Those of all shards: whoever else builds may see the switch before it has a turn of its own.
+        """
+        stored = self._store.stored(build.key)
+        if all(letter.state == "skipped" for letter in stored.letters):
             return
         records = self._store.builds.records(worker.name)
         serving = next((record.key for record in records if record.state == "serving"), None)
         if serving is not None:
             there = self._store.dead_letters(serving)
             letters = DeadLetters(self._application, build, self._store)
-            if letters.follow(there, next_offsets(worker.checkpoints)):
+            if letters.follow(there, next_offsets(stored.checkpoints)):
                 worker.load()
 
     def note_stopped(self, worker: Worker) -> None:

@@ -144,11 +144,6 @@ class Worker:
             self.build.key.label: sum(min(read.get(shard, 0), e) for shard, e in ends.items()) / end if end else 1.0
         }
 
-    @property
-    def has_letters(self) -> bool:
-        """Whether its build has dead letters that are open, as of when they were read last."""
-        return bool(self._parking.parked)
-
     def load(self) -> None:
         """Read checkpoints and dead letters from the store, with patience."""
         for attempt in self._attempts():

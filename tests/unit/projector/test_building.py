@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def store(tmp_path: Path) -> Iterator[SqlProjectionStore]:
 
 @pytest.fixture
 def make(log: LogWriter, store: SqlProjectionStore, clock: Clock, broken: Broken) -> Make:
-    def made(version: int = 1, frames_max: int = 256, **more: bool) -> Projector:
+    def made(version: int = 1, frames_max: int = 256, **more: Any) -> Projector:
         application = owners(broken) if version == 2 else bank(broken, version)[0]
         return Projector(
             log.journal,
@@ -436,3 +437,29 @@ def test_retired_code_that_is_rebuilt_goes_on_with_its_retired_build_and_leaves_
     assert states(store)["balances/1/2"] == "serving"
     assert dict(old.stopped) == dict(rebuilding.stopped) == {}
     assert [row[0] for row in rows("balances")] == ["a:1", "b:1"]
+
+
+def test_of_several_that_build_one_version_whoever_switches_settles_the_letters_of_all_shards(
+    log: LogWriter, make: Make, store: SqlProjectionStore, clock: Clock, rows: Rows, broken: Broken
+) -> None:
+    accounts = [f"{letter}:1" for letter in "abcdefgh"]
+    assert {log.shard_of(account_id) for account_id in accounts} == set(range(SHARDS))
+    for event in (Opened(owner="ann"), Deposited(amount=7), Deposited(amount=1)):
+        log.happened(*[(account_id, event) for account_id in accounts])
+    broken.raises_for.add(7)
+    old = make()
+    old.drain()
+    workers = [make(version=3, serves=(0, 1)), make(version=3, serves=(2, 3))]
+    broken.raises_for.clear()
+    for account_id in accounts:
+        old.dead_letters("balances").retry("account", account_id)
+    while states(store)["balances/3/1"] == "building":
+        clock.now_s += 1.0
+        for worker in workers:
+            worker.step()
+    assert workers[0].dead_letters("balances").letters() == []
+    assert rows("balances") == rows("balances_v1")
+    log.happened(*[(account_id, Deposited(amount=2)) for account_id in accounts])
+    for worker in workers:
+        worker.drain()
+    assert {row[2] for row in rows("balances")} == {10}
