@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from hashlib import blake2b
 
 import msgspec
 
 from shardlog.ports.reading import Order
 from shardlog.ports.rows import Kind
-from shardlog.query.problems import RequestRefused
+from shardlog.query.problems import RequestRefused, invalid
 from shardlog.query.values import parsed, text_of
 
 FORM = 1
@@ -29,12 +31,31 @@ class _Place(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 
 
 _decode = msgspec.json.Decoder(_Place).decode
+_is_decimal = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
+
+
+def _decimal(text: str) -> Decimal:
+    if not _is_decimal(text):
+        raise ValueError
+    return Decimal(text)
+
+
+_HELD: Mapping[Kind, Callable[[str], object]] = {"text": str, "enum": str, "real": float, "decimal": _decimal}
+"""Rows hold more than may be asked for: long texts, infinities, numbers of hundreds of digits."""
 
 
 def cursor_of(table: str, orders: Sequence[Order], values: Sequence[object]) -> str:
-    """The cursor behind a row. values: of the orders' columns."""
-    place = _Place(FORM, _order_id(table, orders), tuple(None if v is None else text_of(v) for v in values))
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+    """The cursor behind a row. values: of the orders' columns. Raises RequestRefused where they are too long for one."""
+    texts = tuple(None if value is None else text_of(value) for value in values)
+    cursor = base64.urlsafe_b64encode(msgspec.json.encode(_Place(FORM, _order_id(table, orders), texts)))
+    if len(cursor) > CHARACTERS_MAX:
+        longest, name = max((len(text or ""), order.column) for text, order in zip(texts, orders, strict=True))
+        raise invalid(
+            f"this page ends with a row whose {name} has {longest} characters, too many for a cursor of "
+            f"{CHARACTERS_MAX}: sort by another column, or ask for all rows at once, by a higher limit or as CSV or "
+            "NDJSON"
+        )
+    return cursor.decode().rstrip("=")
 
 
 def place_of(
@@ -64,7 +85,8 @@ def _value(text: str | None, kind: Kind, may_be_null: bool) -> object:
         if not may_be_null:
             raise ValueError
         return None
-    return parsed(kind, text)
+    held = _HELD.get(kind)
+    return parsed(kind, text) if held is None else held(text)
 
 
 def _order_id(table: str, orders: Sequence[Order]) -> str:

@@ -6,6 +6,8 @@ import csv
 import io
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import inf
 from typing import Any, get_args
 
 import msgspec
@@ -95,6 +97,35 @@ KINDS: dict[str, Kind] = {"a": "text", "b": "integer"}
 def test_a_cursor_comes_back(a: str | None, b: int) -> None:
     cursor = cursor_of("t", ORDERS, (a, b))
     assert place_of(cursor, "t", ORDERS, KINDS, frozenset({"a"})) == (a, b)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", "a" * 10_000),
+        ("text", "zero \0 character"),
+        ("enum", "b" * 4_001),
+        ("real", inf),
+        ("real", -inf),
+        ("decimal", Decimal(10) ** 150),
+        ("decimal", Decimal("-1e-999")),
+    ],
+)
+def test_a_cursor_holds_whatever_a_row_can(kind: Kind, value: object) -> None:
+    orders = [Order("a", False)]
+    assert place_of(cursor_of("t", orders, (value,)), "t", orders, {"a": kind}, frozenset()) == (value,)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e9", "1_0", " 1", ""])
+def test_a_decimal_that_no_row_holds_is_no_place(text: str) -> None:
+    orders = [Order("a", False)]
+    with pytest.raises(RequestRefused, match="invalid_cursor"):
+        place_of(cursor_of("t", orders, (text,)), "t", orders, {"a": "decimal"}, frozenset())
+
+
+def test_a_page_whose_end_fits_into_no_cursor_names_the_column() -> None:
+    with pytest.raises(RequestRefused, match="whose a has 20000 characters, too many for a cursor of 20000"):
+        cursor_of("t", ORDERS, ("a" * 20_000, 1))
 
 
 @given(st.text(max_size=200) | st.text(st.sampled_from("ABCabc012_-=W+/"), max_size=200))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import product
+from math import inf
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -162,6 +163,25 @@ class ProjectionReaderContract:
                 assert known == sorted(known, reverse=is_falling)
             assert values == [None] * values.count(None) + known if is_falling else known + [None] * values.count(None)
             assert paged(reader, orders, limit) == [tuple(row) for row in whole]
+
+    @pytest.mark.parametrize("column", ["text", "real", "price"])
+    def test_pages_go_on_behind_values_that_nobody_may_ask_for(
+        self, reader: ProjectionReader, store: ProjectionStore, column: str
+    ) -> None:
+        unusual = [
+            (id, text, None, real, price, *ROWS[0][5:])
+            for id, text, real, price in [
+                (6, "a" * 5_000, inf, Decimal(10) ** 150),
+                (7, "a" * 5_001, -inf, -(Decimal(10) ** 150)),
+                (8, "a" * 5_000, inf, Decimal("1e-150")),
+            ]
+        ]
+        store.write(Batch(BUILD, tables=[TableChanges(Measured, unusual, {}, {}, [])]))
+        for is_falling in (False, True):
+            orders = [Order(column, is_falling), Order("id", False)]
+            whole = page(reader, orders, None, 10).read(10)
+            assert len(whole) == 8
+            assert paged(reader, orders, 1) == [tuple(row) for row in whole]
 
     def test_the_last_row_is_named_where_there_are_more_behind_it_only(self, reader: ProjectionReader) -> None:
         orders = [Order("id", False)]
