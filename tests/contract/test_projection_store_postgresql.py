@@ -115,6 +115,16 @@ class TestPostgresql(ProjectionStoreContract):
             store.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [row], {}, {}, [])]))
         store.close()
 
+    def test_a_time_is_not_cut_to_a_date(self) -> None:
+        store = self.open()
+        store.builds.begin(EVERYTHING, {})
+        at = datetime(2013, 1, 1, 23, 30, tzinfo=UTC)
+        row = (Colour.RED, at, at, Size.SMALL, Decimal(0), True, b"", None, (), {}, None)
+        with pytest.raises(RowsRefused, match=r"'everything_v1'.*is a time, and the column holds a date"):
+            store.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [row], {}, {}, [])]))
+        assert self.rows("everything") == []
+        store.close()
+
     def test_a_text_with_a_zero_character_is_refused(self, store: ProjectionStore) -> None:
         with pytest.raises(RowsRefused, match=r"'label'.*zero character"):
             store.write(Batch(TALLIES, tables=changes(puts=[("a", 1, 5, "x\0", None)])))

@@ -135,6 +135,16 @@ class TestSqliteFile(ProjectionStoreContract):
             store.write(batch)
         store.close()
 
+    def test_a_time_is_not_kept_as_a_date(self) -> None:
+        store = self.open()
+        store.builds.begin(EVERYTHING, {})
+        at = datetime(2013, 1, 1, 23, 30, tzinfo=timezone(timedelta(hours=-5)))
+        row = (Colour.RED, at, at, Size.SMALL, Decimal(0), True, b"", None, (), {}, None)
+        with pytest.raises(RowsRefused, match=r"'everything_v1'.*is a time, and the column holds a date"):
+            store.write(Batch(EVERYTHING, tables=[TableChanges(Everything, [row], {}, {}, [])]))
+        assert self.rows("everything") == []
+        store.close()
+
     def test_columns_marked_index_have_an_index(self) -> None:
         store = self.open()
         store.builds.begin(EVERYTHING, {})

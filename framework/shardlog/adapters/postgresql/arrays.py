@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
-from shardlog.adapters.sql.values import decimal_text, json_text, time_text
+from shardlog.adapters.sql.values import date_text, decimal_text, json_text, plain_text, time_text
 from shardlog.ports.rows import PYTHON_TYPES, Column, Kind
 
 ARRAY_TYPES: dict[Kind, str] = {
@@ -41,10 +41,10 @@ _TEXT: dict[Kind, Callable[[Any], str]] = {
     "integer": lambda value: str(int(value)),
     "real": lambda value: repr(float(value)),
     "decimal": decimal_text,
-    "text": str,
+    "text": plain_text,
     "bytes": _bytes_text,
     "time": time_text,
-    "date": lambda value: value.isoformat(),
+    "date": date_text,
     "uuid": str,
     "enum": lambda value: str(_plain(value)),
     "int_enum": lambda value: str(int(_plain(value))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
@@ -19,6 +19,18 @@ def time_text(value: datetime) -> str:
         raise ValueError(f"{value!r} has no time zone: rows hold instants; give it one, as in datetime.now(UTC)")
     utc = value.astimezone(UTC)
     return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def date_text(value: date) -> str:
+    """Raises TypeError for a time, which is a date by its type: a database would cut it, in some zone."""
+    if isinstance(value, datetime):
+        raise TypeError(f"{value!r} is a time, and the column holds a date: give it .date(), in the zone that is meant")
+    return value.isoformat()
+
+
+def plain_text(value: str) -> str:
+    """The text that a value is; str() of an Enum's member that is a text too is its name."""
+    return str.__str__(value)
 
 
 def decimal_text(value: Decimal | int) -> str:

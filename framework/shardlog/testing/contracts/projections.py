@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import pytest
 
 from shardlog.errors import CheckpointMoved, Diverged, RowsRefused, TableMismatch
@@ -9,6 +11,12 @@ from shardlog.ports.checkpoints import Checkpoint, Move
 from shardlog.ports.projections import Batch, Columns, ProjectionStore
 from shardlog.testing.contracts.builds import BuildsContract
 from shardlog.testing.contracts.tallies import CHANGED, JOURNAL, NEWER, TALLIES, N, changes, checkpoint, letter
+
+
+class Kind(str, Enum):
+    """A text by type, whose str() is another one."""
+
+    BLUE = "blue"
 
 
 class ProjectionStoreContract(BuildsContract):
@@ -60,6 +68,12 @@ class ProjectionStoreContract(BuildsContract):
         text = "x'); DROP TABLE contract_tallies; --\0\N{SNOWMAN}%s ? :n"
         store.write(Batch(TALLIES, tables=changes(puts=[(text.replace("\0", ""), 1, 5, "x", None)])))
         assert self.tallies() == [(text.replace("\0", ""), 1, 5, "x", None)]
+
+    def test_a_text_that_is_also_a_member_of_an_enum_is_the_same_text(self, store: ProjectionStore) -> None:
+        store.write(Batch(TALLIES, tables=changes(puts=[(Kind.BLUE, 1, 5, Kind.BLUE, Kind.BLUE)])))
+        store.write(Batch(TALLIES, tables=changes(updates={N: [(2, "blue", 1)]})))
+        store.write(Batch(TALLIES, tables=changes(increments={N: [(Kind.BLUE, 1, 3, "none", None, 3)]})))
+        assert self.tallies() == [("blue", 1, 10, "blue", "blue")]
 
     @pytest.mark.parametrize(
         "row",

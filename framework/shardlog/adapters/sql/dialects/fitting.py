@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from shardlog.adapters.sql.values import Convert, decimal_text, enum_value, json_text
+from shardlog.adapters.sql.values import Convert, date_text, decimal_text, enum_value, json_text, plain_text
 from shardlog.ports.rows import PYTHON_TYPES, Column, Kind, TableShape
 
 _SIZED: frozenset[Kind] = frozenset({"text", "bytes", "enum"})
@@ -74,12 +73,6 @@ def _check_decimal(name: str, value: Any, limits: Limits) -> None:
         )
 
 
-def _date(value: date) -> str:
-    if isinstance(value, datetime):
-        raise TypeError(f"{value!r} is a time, and the column holds a date")
-    return value.isoformat()
-
-
 def _decimal(value: Decimal | int) -> Decimal:
     """A number for the driver: a text, MariaDB would add as a float."""
     return Decimal(decimal_text(value))
@@ -97,8 +90,8 @@ _EXACT: Mapping[Kind, Convert] = {
     "integer": int,
     "real": _real,
     "decimal": _decimal,
-    "text": str,
-    "date": _date,
+    "text": plain_text,
+    "date": date_text,
     "uuid": str,
     "enum": lambda value: str(enum_value(value)),
     "int_enum": lambda value: int(enum_value(value)),  # type: ignore[call-overload]  # an int, or an Enum of ints

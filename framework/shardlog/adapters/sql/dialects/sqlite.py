@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 
 from shardlog.adapters.sql.dialects.dialect import WRITES, Compiled, SqlDialect, Upsert, compiled
-from shardlog.adapters.sql.values import Convert, decimal_text, enum_value, json_text, time_text
+from shardlog.adapters.sql.values import Convert, date_text, decimal_text, enum_value, json_text, time_text
 from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
 from shardlog.ports.rows import Column, Kind, TableShape, exact_sum
 
@@ -33,7 +33,7 @@ _CONVERT: Mapping[Kind, Convert] = {
     "json": json_text,
     "time": time_text,
     "decimal": decimal_text,
-    "date": lambda value: value.isoformat(),
+    "date": date_text,
     "uuid": str,
 }
 _SHOWN: Mapping[Kind, Callable[[Any], object]] = {"boolean": bool, "json": lambda text: msgspec.Raw(text.encode())}
