@@ -45,7 +45,7 @@ _HELD: Mapping[Kind, Callable[[str], object]] = {"text": str, "enum": str, "real
 
 
 def cursor_of(table: str, orders: Sequence[Order], values: Sequence[object]) -> str:
-    """The cursor behind a row. values: of the orders' columns. Raises RequestRefused where they are too long for one."""
+    """The cursor behind a row. values: of the orders' columns. Raises RequestRefused where they are too long."""
     texts = tuple(None if value is None else text_of(value) for value in values)
     cursor = base64.urlsafe_b64encode(msgspec.json.encode(_Place(FORM, _order_id(table, orders), texts)))
     if len(cursor) > CHARACTERS_MAX:

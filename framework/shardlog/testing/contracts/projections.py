@@ -13,7 +13,7 @@ from shardlog.testing.contracts.builds import BuildsContract
 from shardlog.testing.contracts.tallies import CHANGED, JOURNAL, NEWER, TALLIES, N, changes, checkpoint, letter
 
 
-class Kind(str, Enum):
+class Kind(str, Enum):  # noqa: UP042  # not StrEnum, whose str() is the text
     """A text by type, whose str() is another one."""
 
     BLUE = "blue"
