@@ -238,6 +238,9 @@ class Worker:
             error = self._fault(passed, condemned, read)
             if error is None:
                 return
+            if isinstance(error, RowsRefused | DomainError) and len(records) == 1:
+                items = [item for frame in passed.frames for item in read(frame)]
+                error = self._condemn(items, condemned, error)
             if isinstance(error, _Outdated):
                 replans += 1
                 if replans > self._limits.replans_max:
@@ -251,10 +254,6 @@ class Worker:
                 raise error
             elif isinstance(error, ChangesRefused):
                 condemned[error.position] = error.why
-            else:
-                items = [item for frame in passed.frames for item in read(frame)]
-                position, why = self._culprit(items, condemned, error)
-                condemned[position] = why
 
     def _fault(self, passed: Passed, condemned: dict[Position, Why], read: Read) -> _Fault | None:
         """Write these frames; what is wrong with them, where that may be an event's fault.
@@ -268,6 +267,17 @@ class Worker:
             self.finish(draft, passed.checkpoints)
         except (_Outdated, ChangesRefused, RowsRefused, DomainError, HandlerFailed) as error:
             return error
+        return None
+
+    def _condemn(
+        self, items: list[Heard], condemned: dict[Position, Why], error: RowsRefused | DomainError
+    ) -> _Fault | None:
+        """Condemn the event at fault. Returns why it could not be found, where it is to be looked for again."""
+        try:
+            position, why = self._culprit(items, condemned, error)
+        except _Outdated as outdated:
+            return outdated
+        condemned[position] = why
         return None
 
     def _culprit(
@@ -297,6 +307,9 @@ class Worker:
                     self._store.write(batch, keep=False)
         except (RowsRefused, DomainError) as error:
             return error
+        except CheckpointMoved as error:
+            self._look_again(error)
+            raise
         return None
 
     def _write(self, batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> bool:
@@ -306,14 +319,18 @@ class Worker:
                 try:
                     self._store.write(batch)
                 except CheckpointMoved as error:
-                    before = self.checkpoints
-                    self._load()
-                    if self.checkpoints == before:
-                        raise _Outdated(str(error)) from error
+                    self._look_again(error)
                     if attempt.num == 1 or self.checkpoints != checkpoints:
                         raise
                     return False
         return True
+
+    def _look_again(self, error: CheckpointMoved) -> None:
+        """Read what is stored. Raises _Outdated where the checkpoints are as they were, so that letters have moved."""
+        before = self.checkpoints
+        self._load()
+        if self.checkpoints == before:
+            raise _Outdated(str(error)) from error
 
     def _attempts(self) -> Iterable[stamina.Attempt]:
         limits = self._limits

@@ -11,6 +11,7 @@ from time import monotonic
 import pytest
 import stamina
 
+from shardlog import put
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import CheckpointMoved, Corrupt, JournalUnavailable, StoreUnavailable
@@ -19,7 +20,7 @@ from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Store
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from shardlog.testing.contracts.projections import ProjectionStoreContract
-from tests.unit.projector.bank import Broken, Deposited, Opened, bank
+from tests.unit.projector.bank import Balance, Broken, Deposited, Opened, bank
 from tests.unit.projector.log import JOURNAL, LogWriter
 
 SHARDS = 4
@@ -200,6 +201,24 @@ def test_dead_letters_settled_by_another_while_a_batch_is_planned_are_respected(
     projector.drain()
     assert balances(tmp_path) == [("a:1", "ann", 14, 2)]
     assert projector.dead_letters("balances").letters() == []
+
+
+def test_dead_letters_settled_by_another_while_an_event_at_fault_is_looked_for_are_respected(
+    log: LogWriter, store: LossyStore, tmp_path: Path
+) -> None:
+    broken = Broken()
+    broken.raises_for, broken.strange_for = {13}, {66: put(Balance(account="a:2", owner=None))}  # type: ignore[arg-type]  # a misfit
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=13)), ("a:2", Opened(owner="bob")))
+    assert log.shard_of("a:1") == log.shard_of("a:2")
+    projector = serve(log, store, broken)
+    projector.drain()
+    broken.raises_for = set()
+    elsewhere = serve(log, SqlProjectionStore(tmp_path / "projections.sqlite"), broken)
+    store.before_write.append(lambda: elsewhere.dead_letters("balances").retry("account", "a:1"))
+    log.happened(("a:1", Deposited(amount=1)), ("a:2", Deposited(amount=2)), ("a:2", Deposited(amount=66)))
+    projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 14, 2), ("a:2", "bob", 2, 1)]
+    assert [letter.id for letter in projector.dead_letters("balances").letters()] == ["a:2"]
 
 
 def test_a_worker_whose_checkpoint_another_moves_while_it_writes_is_refused(
