@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -22,7 +23,7 @@ from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, St
 from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, ProjectionStore, TableChanges
-from shardlog.ports.reading import ProjectionReader
+from shardlog.ports.reading import Order, ProjectionReader
 from shardlog.testing.contracts.reading import (
     MEASURED,
     ROWS,
@@ -32,6 +33,7 @@ from shardlog.testing.contracts.reading import (
     ids,
     query,
     result,
+    selection,
 )
 from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
 
@@ -100,6 +102,35 @@ class TestPostgresql(ProjectionReaderContract):
         store.builds.switch(second.key, {0: 9})
         assert ids(reader, []) == [1, 2]
         assert result(reader, query("SELECT count(*) FROM contract_measured_v1_b2")) == [(2,)]
+
+    def test_rows_are_of_the_build_whose_positions_stand_with_them(self, store: ProjectionStore) -> None:
+        grant_reads(self.url, schema=self.schema, role=self.role)
+        second, refused = Build(MEASURED, 2), list[StoreUnavailable]()
+
+        class Slow(PostgresqlProjectionReader):
+            """A rebuild begins and ends between its readings of positions and of rows."""
+
+            def _check_version(self, *given: Any) -> None:
+                store.builds.begin(second, {})
+                store.write(Batch(second, [Move(None, checkpoint(9))], [TableChanges(Measured, ROWS, {}, {}, [])]))
+                try:
+                    store.builds.switch(second.key, {0: 9})
+                except StoreUnavailable as error:
+                    refused.append(error)
+                super()._check_version(*given)
+
+        reader = Slow(self.reader_url, schema=self.schema, statement_timeout_ms=TIMEOUT_MS, connections_max=1)
+        found = reader.select(selection([Order("id", False)], None, 10))
+        assert (found.standings["measured"].build, len(found.read(10))) == (1, 5)
+        assert "lock timeout" in str(refused[0])
+        found.close()
+        store.builds.switch(second.key, {0: 9})
+        reader.close()
+        reader = self.open_reader(TIMEOUT_MS)
+        found = reader.select(selection([Order("id", False)], None, 10))
+        assert (found.standings["measured"].build, len(found.read(10))) == (2, 5)
+        found.close()
+        reader.close()
 
     def test_dead_letters_are_not_for_readers(self, reader: ProjectionReader) -> None:
         with pytest.raises(ProjectionError):

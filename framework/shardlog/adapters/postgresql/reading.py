@@ -33,6 +33,8 @@ from shardlog.ports.rows import Column, Kind
 
 POOL_WAIT_SECONDS = 5.0
 QUERY_CANCELED = "57014"
+_MET_AGAIN = ("42P01", "42501")
+"""What is not there, or may not be read as a whole: the reading itself says so, where it matters."""
 CHECK_CURSOR = "shardlog_check"
 _KINDS: Mapping[int, Kind] = {
     16: "boolean", 17: "bytes", 18: "text", 19: "text", 20: "integer", 21: "integer", 23: "integer", 25: "text",
@@ -65,6 +67,17 @@ class PostgresqlProjectionReader(SqlProjectionReader):
 
     def _begin_statement(self, connection: Connection) -> None:
         """The server counts, by statement_timeout."""
+
+    def _hold(self, connection: Connection, view: str) -> None:
+        """A view's definition is that of now, and rows are those of the moment: tables that were filled and switched to
+        in between would look empty."""
+        quoted = connection.dialect.identifier_preparer.quote(view)
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"LOCK TABLE {quoted} IN ACCESS SHARE MODE")
+        except exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _MET_AGAIN:
+                raise
 
     def _is_timeout(self, error: exc.DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) == QUERY_CANCELED

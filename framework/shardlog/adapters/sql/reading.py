@@ -48,6 +48,12 @@ class SqlProjectionReader(ProjectionReader):
     def _begin_statement(self, connection: Connection) -> None:
         """A statement, or the fetching of more of its rows, begins: its time counts from now."""
 
+    def _hold(self, connection: Connection, view: str) -> None:
+        """Keep what the view shows from being switched until the end, where names are not of the transaction's moment.
+
+        It comes first: the moment is that of the first reading behind it.
+        """
+
     @abstractmethod
     def _is_timeout(self, error: exc.DBAPIError) -> bool:
         """Whether a statement was broken off since it took too long."""
@@ -82,6 +88,7 @@ class SqlProjectionReader(ProjectionReader):
         selecting = Selecting(table, selection, self._dialect)
         columns = [ResultColumn(name, kinds[name]) for name in selection.columns]
         with self._reading(f"reading table {table.name!r}"), self._opened() as connection:
+            self._hold(connection, table.name)
             at = standings(connection, [projection])
             if projection.name not in at:
                 raise StoreUnavailable(
