@@ -269,7 +269,12 @@ def dead_letter(kind: type[Any], event: Any, recorded: Recorded, why: Why, state
 def reason(error: BaseException) -> Why:
     """An exception as the reason of a dead letter."""
     shown = "".join(traceback.format_exception(error))
-    return Why(f"{type(error).__name__}: {error}", shown[-TRACEBACK_CHARACTERS_MAX:])
+    return Why(_kept(f"{type(error).__name__}: {error}"), _kept(shown[-TRACEBACK_CHARACTERS_MAX:]))
+
+
+def _kept(text: str) -> str:
+    """With escapes for characters that not every database keeps: else the reason would be that it does not."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def listed(changes: Any) -> Sequence[Change]:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from shardlog import Changes, Projection, Recorded, RecordedRejection, increment, put
+from shardlog import Application, Changes, Domain, Projection, Recorded, RecordedRejection, increment, put
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import DeadLettersFull, HandlerFailed, ProjectionError
 from shardlog.model.changes import Increment, Remove
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
-from tests.unit.projector.bank import Balance, Broken, Deposited, Opened, Other, Paid, Total, bank
+from tests.unit.projector.bank import Balance, Broken, Deposited, Opened, Other, Paid, Total, account, bank
 from tests.unit.projector.log import JOURNAL, LogWriter
+from tests.unit.projector.place import Place
 
 SHARDS = 4
 
@@ -350,3 +351,19 @@ def test_a_rebuild_that_was_interrupted_is_a_rebuild_still(
     projector.rebuild("balances", goes_on=True)
     assert rows("balances") == rows("balances_v1_b2") == [("a:1", "ann", 13, 1)]
     assert letters(projector) == []
+
+
+def test_the_reason_of_a_dead_letter_is_kept_whatever_characters_it_has(log: LogWriter, place: Place) -> None:
+    projection = Projection("balances", rows=[Balance])
+
+    @projection.on
+    def opened(event: Opened, recorded: Recorded) -> Changes:
+        raise ValueError("an owner named \0 and \ud800")
+
+    application, store = Application([Domain("bank", aggregates=[account])], [projection]), place.make()
+    projector = Projector(log.journal, JOURNAL, SHARDS, application, [projection], store)
+    log.happened(("a:1", Opened(owner="ann")))
+    projector.drain()
+    (letter,) = projector.dead_letters("balances").letters()
+    assert letter.error == "ValueError: an owner named \\x00 and \\ud800"
+    assert "in opened" in letter.traceback
