@@ -1,4 +1,4 @@
-"""Every test begins with a domain that is in order."""
+"""What tests of executors begin with: a domain that is in order, a shard that serves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.executor.ledger import Faulty
+from tests.unit.executor.served import Served
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +16,8 @@ def domain_in_order() -> Iterator[None]:
     yield
     for name, value in before.items():
         setattr(Faulty, name, value)
+
+
+@pytest.fixture
+def served() -> Served:
+    return Served().serve()
