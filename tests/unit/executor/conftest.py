@@ -1,4 +1,4 @@
-"""What tests of executors begin with: a domain that is in order, a shard that serves."""
+"""What tests of executors begin with: a domain in order, a shard that serves, snapshots kept in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.executor.ledger import Faulty
 from tests.unit.executor.served import Served
+from tests.unit.executor.snapshots import Kept
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +22,8 @@ def domain_in_order() -> Iterator[None]:
 @pytest.fixture
 def served() -> Served:
     return Served().serve()
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
