@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mistakes import decisions, messages, projections, purity, signatures, views, wholes
+from tests.mistakes import decisions, evolves, messages, projections, purity, several_streams, signatures, views, wholes
 from tests.mistakes.mistake import PRELUDE, PRELUDE_LINES, Mistake
 
 Findings = Mapping[str, Sequence[str]]
@@ -25,6 +25,8 @@ MISTAKES: tuple[Mistake, ...] = (
     *messages.MISTAKES,
     *signatures.MISTAKES,
     *decisions.MISTAKES,
+    *evolves.MISTAKES,
+    *several_streams.MISTAKES,
     *purity.MISTAKES,
     *projections.MISTAKES,
     *views.MISTAKES,

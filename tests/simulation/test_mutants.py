@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shardlog.testing.simulation.runner import Failure, run_seed
-from tests.simulation.mutants import MUTANTS, Mutant, seeds_to_catch
+from tests.simulation.mutants.catching import MUTANTS, seeds_to_catch
+from tests.simulation.mutants.mutant import Mutant
 
 SEEDS_MAX = 400
 MISTAKE = re.compile(r"(?:AttributeError|ImportError|NameError|TypeError|UnboundLocalError): .*")

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from shardlog.testing.simulation.runner import Failure, run_seed, run_seeds, simulate, traced
-from tests.simulation.mutants import mutant_named
+from tests.simulation.mutants.catching import mutant_named
 
 SEEDS = 300
 JOBS = 2

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import Any
 
 from shardlog.adapters.filesystem.objects import FilesystemObjects
 from shardlog.adapters.sql.relay_store import SqlRelayStore
@@ -17,22 +15,19 @@ from shardlog.adapters.sqlite.control import open_meta
 from shardlog.adapters.sqlite.control_records import SqliteControl
 from shardlog.adapters.sqlite.journal import SqliteJournal
 from shardlog.adapters.sqlite.lock import DirectoryLock
-from shardlog.client.commands import CommandOptions, command_record
-from shardlog.errors import ConfigurationError, NotServing, StreamUnreadable
+from shardlog.errors import ConfigurationError, NotServing
 from shardlog.executor.clock import SystemWorld
 from shardlog.executor.core import ExecutorCore
 from shardlog.executor.limits import Limits
 from shardlog.executor.mode import Claimant
-from shardlog.executor.requests import Found, Read, Request, StreamState, Waiting
+from shardlog.executor.requests import Waiting
 from shardlog.executor.runner import Executor
 from shardlog.executor.shard import ShardExecutor
-from shardlog.executor.sinks import LoopSink, ThreadSink
 from shardlog.executor.state import Shard
 from shardlog.journal.reader import Reader
 from shardlog.journal.writer import JournalWriter
 from shardlog.model.application import Application
-from shardlog.model.messages import Command, State
-from shardlog.model.outcomes import CommandUnavailable, Outcome
+from shardlog.model.outcomes import CommandUnavailable
 from shardlog.model.recorded import Position
 from shardlog.model.stream import Stream
 from shardlog.ownership.announcing import Announcer
@@ -46,6 +41,7 @@ from shardlog.sharding import shard_of
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.telemetry.samples import Figures
 from shardlog.wiring.build import code_digest
+from shardlog.wiring.calling import LocalCalls
 from shardlog.wiring.loading import load_application
 from shardlog.wiring.projecting import ProjectionThreads
 from shardlog.wiring.relaying import RelayThread
@@ -55,14 +51,11 @@ from shardlog.wiring.stores import ProjectionDatabase
 from shardlog.wiring.validating import Started, validate_start
 
 SHARDS = JournalSettings().shards
-CHANNEL = "local"
 SNAPSHOTS = SnapshotSettings()
 SNAPSHOT_SECONDS = 600.0
-C = TypeVar("C", bound=Command)
-S = TypeVar("S", bound=State)
 
 
-class Embedded:
+class Embedded(LocalCalls):
     """An application served from a directory.
 
     directory: holds `journal.sqlite`, a file a shard, `projections.sqlite` and `relay.sqlite`; made where it is
@@ -97,6 +90,7 @@ class Embedded:
         recovery: RecoverySettings | None = None,
         snapshots: SnapshotSettings | None = SNAPSHOTS,
     ) -> None:
+        super().__init__(SystemWorld())
         if application.holds_personal:
             raise ConfigurationError(
                 "the application has Personal fields, and an embedded engine has no key store to seal them: their "
@@ -117,9 +111,6 @@ class Embedded:
         self._snapshots: ProcessSnapshots | None = None
         self._projects = projects and bool(application.projections)
         self.database = ProjectionDatabase(self.directory, projection_settings or ProjectionSettings())
-        self._world = SystemWorld()
-        self._thread_sink = ThreadSink()
-        self._loop_sinks: dict[asyncio.AbstractEventLoop, LoopSink] = {}
         self._closing = ExitStack()
         self._executor: Executor | None = None
         self._is_closed = False
@@ -265,50 +256,6 @@ class Embedded:
             self._closing.close()
         finally:
             self._is_closed = True
-
-    # -- commands ------------------------------------------------------------------------------------------------------
-    def submit(self, stream: Stream[Any, C, Any], command: C, **options: Unpack[CommandOptions]) -> Future[Outcome]:
-        """Hand in a command; the future holds its outcome once its frame is acknowledged."""
-        future: Future[Outcome] = Future()
-        record = command_record(stream, command, self._world.now_us(), options)
-        self._hand_in(stream, Request(record, CHANNEL, self._thread_sink, future))
-        return future
-
-    def send(
-        self,
-        stream: Stream[Any, C, Any],
-        command: C,
-        *,
-        timeout_s: float = 30.0,
-        **options: Unpack[CommandOptions],
-    ) -> Outcome:
-        """`submit`, and wait. Raises TimeoutError: the outcome is unknown, send again under the same command id."""
-        return self.submit(stream, command, **options).result(timeout_s)
-
-    async def execute(self, stream: Stream[Any, C, Any], command: C, **options: Unpack[CommandOptions]) -> Outcome:
-        """`submit` for callers in an event loop."""
-        loop = asyncio.get_running_loop()
-        sink = self._loop_sinks.get(loop)
-        if sink is None:
-            self._loop_sinks = {known: s for known, s in self._loop_sinks.items() if not known.is_closed()}
-            sink = self._loop_sinks[loop] = LoopSink(loop)
-        future: asyncio.Future[Outcome] = loop.create_future()
-        record = command_record(stream, command, self._world.now_us(), options)
-        self._hand_in(stream, Request(record, CHANNEL, sink, future))
-        return await future
-
-    def read(self, stream: Stream[S, Any, Any], *, timeout_s: float = 30.0) -> StreamState:
-        """What the stream stands at, behind every command that was handed in before; acknowledged state.
-
-        Raises TimeoutError, and StreamUnreadable where the shard is not served now.
-        """
-        future: Future[Found] = Future()
-        read = Read(stream.aggregate.category, stream.id, self._thread_sink, future)
-        self._hand_in(stream, read)
-        found = future.result(timeout_s)
-        if not isinstance(found, StreamState):
-            raise StreamUnreadable(f"{stream} cannot be read: {found.message} ({found.code})")
-        return found
 
     def _hand_in(self, stream: Stream[Any, Any, Any], waiting: Waiting) -> None:
         if self._is_closed:

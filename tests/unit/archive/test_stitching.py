@@ -13,10 +13,10 @@ from shardlog.errors import Diverged, HistoryMissing, Truncated
 from shardlog.executor.mode import Mode
 from shardlog.ports.journal import Journal
 from shardlog.testing.contracts.journal import JournalContract, append
+from tests.unit.executor.damages import flipped
 from tests.unit.executor.ledger import Deposit
 from tests.unit.executor.served import Served, everything
-from tests.unit.executor.snapshots import Kept
-from tests.unit.executor.test_snapshots import flipped, made
+from tests.unit.executor.snapshots import Kept, made
 from tests.unit.snapshots.archived import MemoryArchive
 
 

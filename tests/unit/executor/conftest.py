@@ -1,4 +1,4 @@
-"""Every test begins with a domain that is in order."""
+"""What tests of executors begin with: a domain in order, a shard that serves, snapshots kept in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.executor.ledger import Faulty
+from tests.unit.executor.served import Served
+from tests.unit.executor.snapshots import Kept
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +17,13 @@ def domain_in_order() -> Iterator[None]:
     yield
     for name, value in before.items():
         setattr(Faulty, name, value)
+
+
+@pytest.fixture
+def served() -> Served:
+    return Served().serve()
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from shardlog import Application
-from shardlog.errors import ObjectExists, ObjectMissing, ObjectStoreFailed
+from shardlog.errors import ObjectExists, ObjectMissing, ObjectStoreFailed, SnapshotFailed
 from shardlog.executor.background import Background
 from shardlog.executor.core import ExecutorCore
+from shardlog.executor.mode import Mode
 from shardlog.executor.snapshotting import Snapshotting
 from shardlog.journal.writer import JournalWriter
 from shardlog.ports.objects import ObjectStore, StoredObject, check_key
+from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.settings import SnapshotSettings
 from shardlog.snapshots.store import ShardSnapshots
-from tests.unit.executor.ledger import ledger
-from tests.unit.executor.served import JOURNAL, HandWorld
+from tests.unit.executor.ledger import Deposit, Pay, Transfer, ledger
+from tests.unit.executor.served import JOURNAL, HandInput, HandWorld, Served, origin, value
 
 NEVER = SnapshotSettings(every_bytes=0, every_ms=0, share_percent=100)
 PIECE_BYTES = 1000
@@ -128,3 +130,52 @@ class Kept:
     def stored(self) -> dict[str, bytes]:
         assert isinstance(self.objects, MemoryObjects)
         return self.objects.values
+
+
+def made(served: Served, kept: Kept) -> SnapshotKey:
+    """A snapshot of what is acknowledged once all is settled."""
+    asked = served.shard.snapshot()
+    served.settle()
+    kept.background.do()
+    served.step()
+    return asked.result(0)
+
+
+def loaded(served: Served, kept: Kept, **changes: Any) -> Served:
+    """Another process that has recovered, and not served yet."""
+    fresh = served.restarted(snapshots=kept.again(), **changes)
+    fresh.step()
+    assert fresh.shard.mode is Mode.CLAIMING, fresh.shard.error
+    return fresh
+
+
+def start_of(served: Served) -> SnapshotKey | None:
+    """The snapshot that a shard's recovery began with."""
+    assert served.shard._snapshots is not None
+    return served.shard._snapshots._newest
+
+
+def busy(kept: Kept) -> Served:
+    """A shard to which a bit of everything happened."""
+    feeder, topic = HandInput("feeder:f:1"), HandInput("kafka:t:1")
+    served = Served(inputs=[feeder, topic], snapshots=kept).serve()
+    for n in range(20):
+        served.submit(f"c:{n}", Deposit(amount=n + 1))
+        feeder.put(value("a:1", Deposit(amount=5)))
+        topic.put(value("b:1", Deposit(amount=7), command_id=f"t-{n}"))
+    served.settle()
+    topic.put(value("b:1", Deposit(amount=1), command_id="s", origin=origin((1, 1, 0), None, shard=0)))
+    served.send("a:1", Pay(to="b:1", amount=3, payment="p"))
+    served.send("a:1", Transfer(to="a:2", amount=4, audited=True))
+    return served
+
+
+def failed(served: Served, kept: Kept) -> BaseException:
+    """Why no snapshot was made."""
+    asked = served.shard.snapshot()
+    served.settle()
+    kept.background.do()
+    served.step()
+    error = asked.exception(0)
+    assert isinstance(error, SnapshotFailed)
+    return error

@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from shardlog import CommandAccepted, CommandUnavailable, Outcome
 from shardlog.adapters.memory.faulty import FaultyJournal
 from shardlog.adapters.memory.journal import MemoryJournal
-from shardlog.errors import AppendFailed, ReplayFailed
+from shardlog.errors import ReplayFailed
 from shardlog.executor import runner
-from shardlog.executor.clock import SystemWorld
-from shardlog.executor.core import ExecutorCore
-from shardlog.executor.limits import Limits
-from shardlog.executor.mode import Claimant, Mode
-from shardlog.executor.requests import Request
 from shardlog.executor.runner import Executor
-from shardlog.executor.shard import ShardExecutor
-from shardlog.executor.sinks import LoopSink, ThreadSink
-from shardlog.executor.state import Shard
-from shardlog.journal.reader import Reader
-from shardlog.journal.writer import JournalWriter
-from shardlog.ports.journal import Journal, Report, Writer
-from shardlog.sharding import shard_of
-from tests.unit.executor.ledger import Deposit, Faulty, Look, Note, ledger
-from tests.unit.executor.served import JOURNAL, HandInput, Served, record, value
-
-SHARDS = 3
-KEYS = [next(f"k{n}" for n in range(100) if shard_of(f"k{n}", SHARDS) == shard) for shard in range(SHARDS)]
-WAIT = 20
-UNIQUE = itertools.count()
-
-
-def shard_executor(journal: Journal, number: int, inputs: tuple[HandInput, ...] = ()) -> ShardExecutor:
-    core = ExecutorCore(ledger, Shard(JOURNAL, number, SHARDS), Limits())
-    writer = JournalWriter(Reader(JOURNAL, number, SHARDS))
-    return ShardExecutor(core, journal, writer, Claimant("test"), SystemWorld(), inputs)
-
-
-def submit(executor: Executor, shard: int, command: Deposit | Note | Look, n: int = 0) -> Future[Outcome]:
-    future: Future[Outcome] = Future()
-    told = record(f"{KEYS[shard]}:1", command, command_id=f"{n}-{next(UNIQUE)}")
-    executor.submit(shard, Request(told, "local", ThreadSink(), future))
-    return future
-
-
-@contextmanager
-def running(journal: Journal, inputs: tuple[HandInput, ...] = ()) -> Iterator[Executor]:
-    executor = Executor({n: shard_executor(journal, n, inputs) for n in range(SHARDS)})
-    executor.start(WAIT)
-    try:
-        yield executor
-    finally:
-        executor.stop()
+from tests.unit.executor.ledger import Deposit, Faulty, Look, Note
+from tests.unit.executor.running import KEYS, SHARDS, WAIT, running, shard_executor, submit, wait_until
+from tests.unit.executor.served import HandInput, Served, value
 
 
 def test_threads_send_to_all_shards_and_each_gets_its_own_answers() -> None:
@@ -149,14 +107,6 @@ def test_an_input_can_wake_the_thread_that_found_nothing(monkeypatch: pytest.Mon
         wait_until(lambda: executor.settled("feeder:hand:1") == SHARDS, taken)
 
 
-def wait_until(is_so: Callable[[], bool], event: threading.Event) -> None:
-    for _ in range(WAIT * 100):
-        if is_so():
-            return
-        event.wait(0.01)
-    raise AssertionError("it did not come to be")
-
-
 def test_draining_answers_all_that_was_taken_and_ends() -> None:
     executor = Executor({n: shard_executor(MemoryJournal(SHARDS), n) for n in range(SHARDS)})
     executor.start(WAIT)
@@ -220,182 +170,3 @@ def test_a_shard_with_all_its_frames_on_their_way_has_no_work_until_a_report_com
     assert not served.shard.has_work
     served.journal.deliver_all()
     assert served.shard.has_work
-
-
-def test_callers_in_an_event_loop_get_the_answers_of_a_frame_in_one_wake_up() -> None:
-    wake_ups = 0
-
-    class Counting(LoopSink):
-        def deliver(self, answers: list[tuple[asyncio.Future[Outcome], Outcome]], /) -> None:
-            nonlocal wake_ups
-            wake_ups += 1
-            super().deliver(answers)
-
-    async def ask() -> list[Outcome]:
-        loop = asyncio.get_running_loop()
-        sink = Counting(loop)
-        futures: list[asyncio.Future[Outcome]] = [loop.create_future() for _ in range(100)]
-        futures[3].cancel()
-        for n, future in enumerate(futures):
-            served.shard.submit(Request(record("a:1", Deposit(amount=1), command_id=f"{n}"), "local", sink, future))
-        served.settle()
-        return [await future for n, future in enumerate(futures) if n != 3]
-
-    served = Served().serve()
-    outcomes = asyncio.run(ask())
-    assert wake_ups == 1
-    assert all(isinstance(outcome, CommandAccepted) for outcome in outcomes)
-
-
-def test_a_loop_that_was_closed_meanwhile_does_no_harm_to_the_shard() -> None:
-    loop = asyncio.new_event_loop()
-    future: asyncio.Future[Outcome] = loop.create_future()
-    served = Served().serve()
-    gone = Request(record("a:1", Deposit(amount=1), command_id="gone"), "local", LoopSink(loop), future)
-    served.shard.submit(gone)
-    loop.close()
-    served.settle()
-    assert served.shard.mode is Mode.SERVING
-    assert isinstance(served.send("a:1", Deposit(amount=1)), CommandAccepted)
-
-
-def test_a_caller_that_gave_up_does_no_harm_to_the_others_of_its_frame() -> None:
-    journal = FaultyJournal(SHARDS)
-    with ExitStack():
-        served = Served(journal, shards=SHARDS).serve()
-        sink = ThreadSink()
-        futures: list[Future[Outcome]] = [Future() for _ in range(3)]
-        for n, future in enumerate(futures):
-            told = record(f"{KEYS[0]}:1", Deposit(amount=1), command_id=f"{n}")
-            served.shard.submit(Request(told, "local", sink, future))
-        futures[1].cancel()
-        served.settle()
-        assert futures[1].cancelled()
-        assert [future.result(0).version for future in (futures[0], futures[2])] == [1, 3]
-
-
-class Unanswering(MemoryJournal):
-    """A log whose broker of shard 0 goes away: it takes nothing, and who asks for its end or reads it waits until it is
-    back. is_asked: whether somebody waits, or did."""
-
-    def __init__(self) -> None:
-        super().__init__(SHARDS)
-        self.is_away = False
-        self.is_asked = False
-        self.is_back = threading.Event()
-
-    def offsets(self, shard: int) -> tuple[int, int]:
-        self._wait(shard)
-        return super().offsets(shard)
-
-    def read(self, shard: int, start: int) -> Iterator[tuple[int, bytes]]:
-        self._wait(shard)
-        return super().read(shard, start)
-
-    def _wait(self, shard: int) -> None:
-        if shard == 0 and self.is_away:
-            self.is_asked = True
-            self.is_back.wait(WAIT)
-
-    def writer(self, shard: int) -> Writer:
-        return _Unanswering(super().writer(shard), lambda: shard == 0 and self.is_away)
-
-
-class _Unanswering(Writer):
-    def __init__(self, writer: Writer, is_away: Callable[[], bool]) -> None:
-        self._writer = writer
-        self._is_away = is_away
-
-    def append(self, value: bytes, reported: Callable[[Report], None]) -> None:
-        if self._is_away():
-            reported(AppendFailed("no broker answers"))
-        else:
-            self._writer.append(value, reported)
-
-    def abandon(self, deadline_ms: int) -> None:
-        self._writer.abandon(deadline_ms)
-
-
-def test_a_shard_that_waits_for_its_broker_holds_no_other_up() -> None:
-    journal = Unanswering()
-    executor = Executor({n: shard_executor(journal, n) for n in range(SHARDS)}, recovers_beside=True)
-    executor.start(WAIT)
-    try:
-        journal.is_away = True
-        held = submit(executor, 0, Deposit(amount=1))
-        wait_until(lambda: executor.modes[0] == "replaying", threading.Event())
-        for number in range(50):
-            assert isinstance(submit(executor, 1, Deposit(amount=1), number).result(WAIT / 4), CommandAccepted)
-        assert not held.done()
-        journal.is_away = False
-        journal.is_back.set()
-        assert isinstance(held.result(WAIT), CommandAccepted)
-    finally:
-        journal.is_back.set()
-        executor.stop()
-
-
-def test_a_shard_that_joins_while_it_waits_to_see_its_claim_holds_no_other_up() -> None:
-    journal = Unanswering()
-    executor = Executor({1: shard_executor(journal, 1)}, recovers_beside=True)
-    executor.start(WAIT)
-    joining = shard_executor(journal, 0)
-    while joining.mode is not Mode.CLAIMING:
-        joining.step()
-    try:
-        journal.is_away = True
-        executor.add(joining)
-        wait_until(lambda: journal.is_asked, threading.Event())
-        for number in range(20):
-            assert isinstance(submit(executor, 1, Deposit(amount=1), number).result(WAIT / 4), CommandAccepted)
-        assert joining.mode is Mode.CLAIMING
-        journal.is_away = False
-        journal.is_back.set()
-        wait_until(lambda: executor.modes[0] == "serving", threading.Event())
-    finally:
-        journal.is_back.set()
-        executor.stop()
-
-
-def test_an_end_does_not_wait_for_an_input_that_waits_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Waits(HandInput):
-        is_waiting, may_go_on = threading.Event(), threading.Event()
-
-        def read(self, shard: int, start: int, limit: int) -> list[tuple[int, bytes]]:
-            self.is_waiting.set()
-            self.may_go_on.wait(WAIT)
-            return [(0, value(f"{KEYS[shard]}:1", Deposit(amount=1)))]
-
-    monkeypatch.setattr(runner, "END_SECONDS", 0.1)
-    source, journal = Waits(), MemoryJournal(SHARDS)
-    executor = Executor({n: shard_executor(journal, n, (source,)) for n in range(SHARDS)})
-    executor.start(WAIT)
-    assert source.is_waiting.wait(WAIT)
-    ending = threading.Thread(target=executor.drain, args=(0.1,))
-    ending.start()
-    ending.join(WAIT / 2)
-    assert not ending.is_alive()
-    claims = [journal.offsets(n) for n in range(SHARDS)]
-    source.may_go_on.set()
-    wait_until(lambda: executor.has_ended, threading.Event())
-    assert [journal.offsets(n) for n in range(SHARDS)] == claims, "what it comes upon afterwards is not appended"
-
-
-def test_a_drain_does_not_wait_for_a_broker_beyond_its_deadline() -> None:
-    journal = Unanswering()
-    executor = Executor({n: shard_executor(journal, n) for n in range(SHARDS)}, recovers_beside=True)
-    executor.start(WAIT)
-    journal.is_away = True
-    held = submit(executor, 0, Deposit(amount=1))
-    wait_until(lambda: executor.modes[0] == "replaying", threading.Event())
-    ending = threading.Thread(target=executor.drain, args=(0.1,))
-    ending.start()
-    ending.join(WAIT / 2)
-    assert not ending.is_alive()
-    outcome = held.result(0)
-    assert isinstance(outcome, CommandUnavailable)
-    assert outcome.code == "outcome_unknown"
-    shard = executor.shard(0)
-    assert shard is not None
-    assert shard.unsettled == 1
-    journal.is_back.set()

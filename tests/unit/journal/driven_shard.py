@@ -62,6 +62,11 @@ def reader_at(*values: bytes) -> Reader:
     return reader
 
 
+def settled(journal: FaultyJournal) -> Reader:
+    """A reader of the whole log."""
+    return reader_at(*(value for _, value in journal.read(0, 0)))
+
+
 @dataclass
 class Owning:
     """A process that owns, or wants, shard 0: a writer, its producer, and what it was told."""
@@ -127,4 +132,4 @@ class Owning:
         return effect
 
 
-__all__ = ["JOURNAL", "SHARDS", "Owning", "ReadBack", "body", "claim", "frame", "nonce", "reader_at"]
+__all__ = ["JOURNAL", "SHARDS", "Owning", "ReadBack", "body", "claim", "frame", "nonce", "reader_at", "settled"]

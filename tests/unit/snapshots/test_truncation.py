@@ -11,10 +11,10 @@ from shardlog.errors import TruncationRefused
 from shardlog.journal.chain import value_digest
 from shardlog.snapshots.keys import SnapshotKey
 from shardlog.snapshots.truncation import truncate
+from tests.unit.executor.damages import flipped, rewritten
 from tests.unit.executor.ledger import Deposit
 from tests.unit.executor.served import HandInput, Served, everything, value
-from tests.unit.executor.snapshots import NEVER, Kept
-from tests.unit.executor.test_snapshots import flipped, loaded, made, rewritten
+from tests.unit.executor.snapshots import NEVER, Kept, loaded, made
 from tests.unit.snapshots.archived import MemoryArchive
 
 FAR = 10**6
