@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import product
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import msgspec
