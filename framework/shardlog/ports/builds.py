@@ -53,7 +53,8 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a build. Times are UTC, as texts of ISO 8601; a time or a text that there is not yet is empty.
 
     is_paused: nobody writes its rows meanwhile. attempt: how often it was told to go on. stopped: why somebody who kept
-    it cannot go on. passed_over: which records were passed over by hand, so that no row knows of them.
+    it cannot go on. passed_over: which records were passed over by hand, so that no row knows of them. handlers: the
+    digest of the handlers that have begun it (`handlers_digest`), or empty.
     """
 
     key: BuildKey
@@ -65,6 +66,7 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str = ""
     stopped_at: str = ""
     passed_over: str = ""
+    handlers: str = ""
 
 
 class Builds(ABC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shardlog.errors import BuildRefused
+from shardlog.model.handler_code import handlers_digest
 from shardlog.model.projection import Projection
 from shardlog.ports.builds import Build, BuildRecord
 from shardlog.ports.projections import ProjectionStore, Stored
@@ -33,6 +34,12 @@ def unfinished(records: Sequence[BuildRecord], projection: Projection) -> BuildR
 def next_number(records: Sequence[BuildRecord], projection: Projection) -> int:
     """The number of the next build of the code's version."""
     return max((record.key.number for record in records if record.key.version == projection.version), default=0) + 1
+
+
+def are_other_handlers(record: BuildRecord, projection: Projection) -> bool:
+    """Whether the code's handlers are not those that have begun a build of its version; False where nobody can tell."""
+    ours = handlers_digest(projection)
+    return record.key.version == projection.version and "" not in (ours, record.handlers) and ours != record.handlers
 
 
 def refuse_downgrade(records: Sequence[BuildRecord], projection: Projection) -> None:

@@ -18,7 +18,7 @@ from shardlog.model.application import Application
 from shardlog.ports.builds import Build, BuildRecord
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
-from shardlog.projector.choosing import kept, next_number, refuse_downgrade, unfinished
+from shardlog.projector.choosing import are_other_handlers, kept, next_number, refuse_downgrade, unfinished
 from shardlog.projector.core import Source, check, next_offset, next_offsets
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.worker import Worker
@@ -171,10 +171,24 @@ class BuildWatch:
 
     def _enter(self, worker: Worker, record: BuildRecord) -> None:
         worker.enter(record)
+        self._tell_other_handlers(worker, record)
         if record.stopped:
             self._store.builds.resume(record.key)
             worker.attempt += 1
         self._go_on(worker)
+
+    def _tell_other_handlers(self, worker: Worker, record: BuildRecord) -> None:
+        """Rows that other handlers have written stay as they are, and nobody would know."""
+        if are_other_handlers(record, worker.listener.projection):
+            log.warning(
+                "projection %s: its handlers are not those that have begun build %s, and its version is the same: what "
+                "was read before stays as the earlier ones have written it. Unless only events that had failed are "
+                "handled in another way, give it the next version, or run `shardlog rebuild %s`",
+                worker.name,
+                record.key.label,
+                worker.name,
+                extra=self._fields(worker),
+            )
 
     def _go_on(self, worker: Worker) -> None:
         assert worker.build is not None

@@ -463,3 +463,37 @@ def test_of_several_that_build_one_version_whoever_switches_settles_the_letters_
     for worker in workers:
         worker.drain()
     assert {row[2] for row in rows("balances")} == {10}
+
+
+def renamed(suffix: str) -> Application:
+    projection = Projection("balances", rows=[Owner])
+
+    @projection.on
+    def opened(event: Opened, recorded: Recorded) -> Changes:
+        return put(Owner(account=recorded.id, owner=event.owner + suffix))
+
+    return Application([Domain("bank", aggregates=[account])], [projection])
+
+
+def test_who_goes_on_with_other_handlers_in_the_same_version_is_told_until_it_is_rebuilt(
+    log: LogWriter, store: SqlProjectionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def serve(suffix: str) -> Projector:
+        application = renamed(suffix)
+        projections = list(application.projections.values())
+        return Projector(log.journal, JOURNAL, SHARDS, application, projections, store)
+
+    def told() -> list[str]:
+        found = [record.message for record in caplog.records if "its handlers are not those" in record.message]
+        caplog.clear()
+        return found
+
+    log.happened(("a:1", Opened(owner="ann")))
+    serve("").drain()
+    serve("").drain()
+    assert told() == []
+    changed = serve(" (new)")
+    assert len(told()) == 1
+    changed.rebuild("balances")
+    serve(" (new)").drain()
+    assert told() == []

@@ -8,9 +8,10 @@ import msgspec
 
 from shardlog.adapters.memory.tables import MemoryTable, Values
 from shardlog.errors import BuildBehind, BuildRefused, ConfigurationError, TableMismatch
+from shardlog.model.handler_code import handlers_digest
 from shardlog.model.messages import Row
 from shardlog.model.recorded import Position
-from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds
+from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds, BuildState
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import DeadLetter, takes_over
 from shardlog.ports.rows import table_shape
@@ -63,7 +64,8 @@ class MemoryBuilds(Builds):
             )
         self._own(build)
         serving = self._serving(key.projection)
-        record = BuildRecord(key=key, state="serving" if serving is None else "building")
+        state: BuildState = "serving" if serving is None else "building"
+        record = BuildRecord(key=key, state=state, handlers=handlers_digest(build.projection))
         contents = database.contents[key] = BuildContents(record, rebuild_to)
         for row in build.projection.rows:
             name = contents.tables[table_shape(row).name] = build_table(build, row)

@@ -27,10 +27,12 @@ from shardlog.adapters.sql.tables import (
 from shardlog.adapters.sql.values import time_text
 from shardlog.adapters.sql.views import ViewWriter
 from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed
+from shardlog.model.handler_code import handlers_digest
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds, BuildState
 from shardlog.ports.projections import LetterState, takes_over
 
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
+_COPIED = ("attempt", "begun_at", "switched_at", "stopped", "stopped_at", "passed_over", "handlers")
 
 
 class SqlBuilds(Builds):
@@ -63,7 +65,12 @@ class SqlBuilds(Builds):
             for join in build.projection.views:
                 create_join(connection, build, join)
             serving = next((record.key for record in there if record.state == "serving"), None)
-            record = BuildRecord(key=key, state="serving" if serving is None else "building", begun_at=_now())
+            record = BuildRecord(
+                key=key,
+                state="serving" if serving is None else "building",
+                begun_at=_now(),
+                handlers=handlers_digest(build.projection),
+            )
             if serving is None:
                 self._show(connection, key)
             _insert(connection, record, rebuild_to)  # behind all DDL, which not every database takes back
@@ -149,7 +156,10 @@ def _record(row: RowMapping) -> BuildRecord:
         key=BuildKey(row["projection"], row["version"], row["build"]),
         state=state,
         is_paused=bool(row["paused"]),
-        **{name: row[name] for name in ("attempt", "begun_at", "switched_at", "stopped", "stopped_at", "passed_over")},
+        **{
+            name: row[name]
+            for name in ("attempt", "begun_at", "switched_at", "stopped", "stopped_at", "passed_over", "handlers")
+        },
     )
 
 
@@ -176,6 +186,7 @@ def _insert(connection: Connection, record: BuildRecord, rebuild_to: Mapping[int
             "stopped": "",
             "stopped_at": "",
             "passed_over": "",
+            "handlers": record.handlers,
         },
     )
     if rebuild_to:

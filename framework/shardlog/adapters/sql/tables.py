@@ -93,6 +93,7 @@ BUILDS = _internal_table(
     _text("stopped"),
     _text("stopped_at"),
     _text("passed_over"),
+    _text("handlers"),
     comment="Sets of tables of each projection: the views show the one that serves, and the others stand beside it.",
 )
 
@@ -153,12 +154,14 @@ OWNERS = _internal_table(
 def create_internal(connection: Connection) -> None:
     """Make shardlog's own tables where they are missing. Raises TableMismatch for those of an earlier release."""
     _internal.create_all(connection)
-    there = {column["name"] for column in inspect(connection).get_columns(CHECKPOINTS.name)}
-    if missing := [column.name for column in CHECKPOINTS.c if column.name not in there]:
-        raise TableMismatch(
-            f"table {CHECKPOINTS.name!r} lacks {', '.join(missing)}: an earlier shardlog made it. All that is kept "
-            "here is built from the journal: remove this database (the file, or the schema) and start again"
-        )
+    looking = inspect(connection)
+    for table in (CHECKPOINTS, BUILDS):
+        there = {column["name"] for column in looking.get_columns(table.name)}
+        if missing := [column.name for column in table.c if column.name not in there]:
+            raise TableMismatch(
+                f"table {table.name!r} lacks {', '.join(missing)}: an earlier shardlog made it. All that is kept "
+                "here is built from the journal: remove this database (the file, or the schema) and start again"
+            )
 
 
 def of_build(table: Table, key: BuildKey) -> ColumnElement[bool]:
