@@ -34,13 +34,18 @@ def input_of(settings: KafkaSettings) -> str:
     return f"kafka:{topic}:{KafkaTopics(settings).id_of(topic)}"
 
 
+def in_order(settings: KafkaSettings, **more: object) -> Producer:
+    """A producer whose records stand in the order of its calls, also where the broker takes one at a second trial."""
+    return Producer({"bootstrap.servers": settings.bootstrap_servers, "enable.idempotence": True, **more})
+
+
 def test_a_record_as_large_as_its_topic_takes_has_a_dead_letter_all_the_same(journal: RelayedJournal) -> None:
     settings = journal.settings
-    producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "message.max.bytes": 2_097_152})
+    producer = in_order(settings, **{"message.max.bytes": 2_097_152})
     headers = [("long", b"h" * LONG), ("trace", b"t-1")]
     producer.produce(settings.commands_topic, b"v" * 300_000, b"k" * LONG, 1, headers=headers)
     producer.produce(settings.commands_topic, b"behind it", b"key", 1)
-    producer.flush(10)
+    assert producer.flush(30) == 0
     name = input_of(settings)
     entries = [Unreadable(name, offset, "undecodable", "é" * 2_000) for offset in range(2)]
     journal.log().frame(1, entries)  # type: ignore[arg-type]  # it only encodes them
@@ -59,9 +64,9 @@ def test_a_header_name_that_is_no_text_costs_its_letter_the_headers_alone(journa
     settings = journal.settings
     headers = [(b"trace", b"t-1"), (b"\xff\xfe", b"?")]
     produce_raw(settings.bootstrap_servers, settings.commands_topic, 1, b"\x00value", b"key", headers)
-    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    producer = in_order(settings)
     producer.produce(settings.commands_topic, b"behind it", b"key", 1)
-    producer.flush(10)
+    assert producer.flush(30) == 0
     name = input_of(settings)
     entries = [Unreadable(name, offset, "undecodable", "no") for offset in range(2)]
     journal.log().frame(1, entries)  # type: ignore[arg-type]  # it only encodes them
@@ -79,7 +84,7 @@ def test_a_record_that_came_behind_the_end_seen_before_is_found(journal: Relayed
     name, originals = input_of(settings), KafkaOriginals(settings)
     for offset in range(20):
         producer.produce(settings.commands_topic, b"%d" % offset, partition=0)
-        producer.flush(10)
+        assert producer.flush(30) == 0
         found = originals.fetch(name, 0, offset)
         assert found is not None and found.value == b"%d" % offset
     for offset in range(20):
