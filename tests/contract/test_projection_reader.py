@@ -20,6 +20,9 @@ from shardlog.adapters.postgresql.reading import PostgresqlProjectionReader
 from shardlog.adapters.sql.sqlite_reading import SqliteProjectionReader
 from shardlog.adapters.sql.store import SqlProjectionStore
 from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, StoreUnavailable
+from shardlog.model.messages import Row
+from shardlog.model.projection import Projection
+from shardlog.model.rows import Key
 from shardlog.ports.builds import Build
 from shardlog.ports.checkpoints import Move
 from shardlog.ports.projections import Batch, ProjectionStore, TableChanges
@@ -36,6 +39,12 @@ from shardlog.testing.contracts.reading import (
     selection,
 )
 from shardlog.testing.contracts.tallies import TALLIES, changes, checkpoint
+
+
+class Later(Row, name="contract_later"):
+    """Of a projection that nobody has kept yet."""
+
+    id: Key[int]
 
 
 class TestSqlite(ProjectionReaderContract):
@@ -129,6 +138,31 @@ class TestPostgresql(ProjectionReaderContract):
         reader = self.open_reader(TIMEOUT_MS)
         found = reader.select(selection([Order("id", False)], None, 10))
         assert (found.standings["measured"].build, len(found.read(10))) == (2, 5)
+        found.close()
+        reader.close()
+
+    def test_what_a_named_query_returns_is_of_the_build_whose_positions_stand_with_it(
+        self, store: ProjectionStore
+    ) -> None:
+        grant_reads(self.url, schema=self.schema, role=self.role)
+        second, refused = Build(MEASURED, 2), list[StoreUnavailable]()
+
+        class Slow(PostgresqlProjectionReader):
+            """A rebuild begins and ends between its reading of positions and the query."""
+
+            def _executed(self, *given: Any) -> Any:
+                store.builds.begin(second, {})
+                store.write(Batch(second, [Move(None, checkpoint(9))], [TableChanges(Measured, ROWS, {}, {}, [])]))
+                try:
+                    store.builds.switch(second.key, {0: 9})
+                except StoreUnavailable as error:
+                    refused.append(error)
+                return super()._executed(*given)
+
+        reader = Slow(self.reader_url, schema=self.schema, statement_timeout_ms=TIMEOUT_MS, connections_max=1)
+        found = reader.run(query("SELECT id FROM contract_measured"), {}, [Projection("later", rows=[Later]), MEASURED])
+        assert (found.standings["measured"].build, len(found.read(10))) == (1, 5)
+        assert "lock timeout" in str(refused[0])
         found.close()
         reader.close()
 

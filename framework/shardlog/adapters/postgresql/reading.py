@@ -68,16 +68,19 @@ class PostgresqlProjectionReader(SqlProjectionReader):
     def _begin_statement(self, connection: Connection) -> None:
         """The server counts, by statement_timeout."""
 
-    def _hold(self, connection: Connection, view: str) -> None:
+    def _hold(self, connection: Connection, views: Sequence[str]) -> None:
         """A view's definition is that of now, and rows are those of the moment: tables that were filled and switched to
         in between would look empty."""
-        quoted = connection.dialect.identifier_preparer.quote(view)
+        quoted = ", ".join(map(connection.dialect.identifier_preparer.quote, views))
         try:
             with connection.begin_nested():
                 connection.exec_driver_sql(f"LOCK TABLE {quoted} IN ACCESS SHARE MODE")
         except exc.DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in _MET_AGAIN:
                 raise
+            if len(views) > 1:
+                for view in views:
+                    self._hold(connection, [view])
 
     def _is_timeout(self, error: exc.DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) == QUERY_CANCELED

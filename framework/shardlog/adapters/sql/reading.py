@@ -48,8 +48,8 @@ class SqlProjectionReader(ProjectionReader):
     def _begin_statement(self, connection: Connection) -> None:
         """A statement, or the fetching of more of its rows, begins: its time counts from now."""
 
-    def _hold(self, connection: Connection, view: str) -> None:
-        """Keep what the view shows from being switched until the end, where names are not of the transaction's moment.
+    def _hold(self, connection: Connection, views: Sequence[str]) -> None:
+        """Keep what views show from being switched until the end, where names are not of the transaction's moment.
 
         It comes first: the moment is that of the first reading behind it.
         """
@@ -88,7 +88,7 @@ class SqlProjectionReader(ProjectionReader):
         selecting = Selecting(table, selection, self._dialect)
         columns = [ResultColumn(name, kinds[name]) for name in selection.columns]
         with self._reading(f"reading table {table.name!r}"), self._opened() as connection:
-            self._hold(connection, table.name)
+            self._hold(connection, [table.name])
             at = standings(connection, [projection])
             if projection.name not in at:
                 raise StoreUnavailable(
@@ -122,6 +122,7 @@ class SqlProjectionReader(ProjectionReader):
     def run(self, query: NamedQuery, values: Mapping[str, object], projections: Sequence[Projection]) -> Found:
         """What it returns, and how far these projections are."""
         with self._reading(f"running query {query.name!r}"), self._opened() as connection:
+            self._hold(connection, [name for projection in projections for name in _views(projection)])
             at = standings(connection, projections)
             result = self._executed(connection, self._bound(query, values))
             return _SqlFound(self, connection, result, self._described(result), at, None)
@@ -240,6 +241,11 @@ class _SqlFound(Found):
         with self._turn, suppress(exc.SQLAlchemyError):  # of a connection that is lost there is nothing to let go of
             self._result.close()
             self._connection.close()
+
+
+def _views(projection: Projection) -> list[str]:
+    """The names that a statement may read the projection's rows by."""
+    return [table_shape(row).name for row in projection.rows] + [join.name for join in projection.views]
 
 
 def _restored(value: object, restore: Callable[[Any], object] | None) -> object:
