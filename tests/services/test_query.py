@@ -110,6 +110,23 @@ def test_what_cannot_be_meant_is_refused(filled: Path) -> None:
         assert why in said.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--limit", "1"], ["--limit", "1", "--format", "json"], ["--limit", "1", "--sql", "SELECT * FROM account_balances"]],
+)
+def test_rows_that_are_not_read_leave_no_trace_behind(filled: Path, arguments: list[str]) -> None:
+    """Only the process itself shows it: it is printed when what was begun is thrown away."""
+    said = query(filled, *arguments)
+    assert (said.code, said.err) == (0, "")
+    assert "l1:ada" in said.out and "l2:bob" not in said.out
+
+
+def test_rows_of_an_earlier_time_that_are_not_read_leave_no_trace_either(filled: Path) -> None:
+    said = query(filled, "--as-of", steps(filled)[-1]["time"], "--limit", "1")
+    assert said.code == 0 and "l1:ada" in said.out
+    assert len(said.err.splitlines()) == 1 and "of" in said.err, said.err
+
+
 # -- as they were ------------------------------------------------------------------------------------------------------
 def test_the_tables_are_as_they_were_at_each_of_a_stream_s_events(filled: Path) -> None:
     for step, balance in zip(steps(filled), [0, 2, 5, 9], strict=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -37,10 +37,11 @@ class PostgresqlTables(Tables):
                 cursor.itersize = FETCH_ROWS
                 cursor.execute(sql.encode())
                 columns = tuple(column.name for column in cursor.description or ())
-                yield Selected(columns, _rows(cursor))
+                with closing(_rows(cursor)) as rows:  # before its cursor, however far it was read
+                    yield Selected(columns, rows)
 
 
-def _rows(cursor: psycopg.ServerCursor[Any]) -> Iterator[tuple[object, ...]]:
+def _rows(cursor: psycopg.ServerCursor[Any]) -> Generator[tuple[object, ...], None, None]:
     with _mapped():
         yield from cursor
 

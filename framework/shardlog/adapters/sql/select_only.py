@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,7 +34,8 @@ class SqliteTables(Tables):
             cursor = connection.execute(sql)
             if cursor.description is None:
                 raise QueryRefused("this is no SELECT: tables are only read here")
-            yield Selected(tuple(column[0] for column in cursor.description), _rows(cursor))
+            with closing(_rows(cursor)) as rows:  # before its connection, however far it was read
+                yield Selected(tuple(column[0] for column in cursor.description), rows)
 
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=self._lock_wait_s)
@@ -47,7 +48,7 @@ def _authorized(action: int, *_of_what: object) -> int:
     return sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY
 
 
-def _rows(cursor: sqlite3.Cursor) -> Iterator[tuple[object, ...]]:
+def _rows(cursor: sqlite3.Cursor) -> Generator[tuple[object, ...], None, None]:
     with _mapped():
         yield from cursor
 
