@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from shardlog import AwareDatetime, Key, Projection, Row
-from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.adapters.sql import SqlProjectionStore, teach_decimals
 from shardlog.errors import ConfigurationError, RowsRefused, StoreFailed, StoreUnavailable, TableMismatch
 from shardlog.model.rows import Index
 from shardlog.ports.builds import Build
@@ -58,6 +58,13 @@ class OnlyKey(Row, name="only_key"):
 EVERYTHING = Build(Projection("everything", rows=[Everything, OnlyKey]), 1)
 
 
+def taught(path: Path) -> sqlite3.Connection:
+    """A connection of the test's own, which knows decimals."""
+    connection = sqlite3.connect(path)
+    teach_decimals(connection)
+    return connection
+
+
 class TestSqliteFile(ProjectionStoreContract):
     @pytest.fixture(autouse=True)
     def _database(self, tmp_path: Path) -> None:
@@ -67,7 +74,7 @@ class TestSqliteFile(ProjectionStoreContract):
         return SqlProjectionStore(self.path)
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
-        connection = sqlite3.connect(self.path)
+        connection = taught(self.path)
         try:
             return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2').fetchall()
         finally:
@@ -120,7 +127,7 @@ class TestSqliteFile(ProjectionStoreContract):
         store.builds.begin(EVERYTHING, {})
         for _ in range(2):
             store.write(Batch(EVERYTHING, tables=[TableChanges(OnlyKey, [("a",)], {}, {}, [])]))
-        connection = sqlite3.connect(self.path)
+        connection = taught(self.path)
         assert connection.execute("SELECT * FROM only_key").fetchall() == [("a",)]
         connection.close()
         store.close()
@@ -148,7 +155,7 @@ class TestSqliteFile(ProjectionStoreContract):
     def test_columns_marked_index_have_an_index(self) -> None:
         store = self.open()
         store.builds.begin(EVERYTHING, {})
-        connection = sqlite3.connect(self.path)
+        connection = taught(self.path)
         plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM everything WHERE day = '2013-01-01'").fetchall()
         connection.close()
         assert "everything_v1_by_day" in plan[0][3]

@@ -12,6 +12,7 @@ from shardlog import Application, Projection
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
 from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.adapters.sql.engine import open_engine
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import bank
@@ -24,7 +25,7 @@ from tests.unit.projector.place import Place
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sqlite":
         path = tmp_path / "projections.sqlite"
-        engine = create_engine(f"sqlite:///{path}")
+        engine = open_engine(path, lock_wait_ms=5_000)
         found = Place(lambda: SqlProjectionStore(path), engine)
     else:
         url, schema = request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_schema")

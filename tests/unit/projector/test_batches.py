@@ -9,13 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from shardlog import Application, Batch, Domain, Projection
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.memory.projections import MemoryDatabase, MemoryProjectionStore
 from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.adapters.sql.engine import open_engine
 from shardlog.errors import ConfigurationError
 from shardlog.ports.builds import Build
 from shardlog.projector.runner import Projector
@@ -86,7 +87,7 @@ def test_rows_that_a_handler_of_batches_writes_have_the_stored_form_of_other_row
         )
     )
     store.close()
-    with create_engine(f"sqlite:///{tmp_path / 'projections.sqlite'}").connect() as connection:
+    with open_engine(tmp_path / "projections.sqlite", 5_000).connect() as connection:
         first, second = connection.exec_driver_sql("SELECT * FROM seen ORDER BY version").all()
     assert first[:1] + first[2:] == second[:1] + second[2:]
 
@@ -223,7 +224,7 @@ def test_the_same_events_in_batches_of_other_sizes_give_the_same_tables(
     found = []
     for frames_max in (1, 2, 7, 256):
         path = tmp_path / f"{frames_max}.sqlite"
-        place = Place(lambda path=path: SqlProjectionStore(path), create_engine(f"sqlite:///{path}"))  # type: ignore[misc]
+        place = Place(lambda path=path: SqlProjectionStore(path), open_engine(path, 5_000))  # type: ignore[misc]
         drained(log, place, frames_max=frames_max)
         found.append([place.rows(row) for row in (Held, Top, Seen)])
         place.close()

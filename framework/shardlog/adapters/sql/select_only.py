@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from shardlog.adapters.sql.decimals import teach_decimals
 from shardlog.adapters.sql.faults import fault
 from shardlog.errors import QueryRefused, RowsRefused, StoreFailed
 from shardlog.ports.tables import Selected, Tables
@@ -40,6 +41,7 @@ class SqliteTables(Tables):
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=self._lock_wait_s)
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # else a wrong name is reported as SQLITE_SCHEMA
+        teach_decimals(connection)
         connection.set_authorizer(_authorized)
         return connection
 

@@ -20,12 +20,10 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from shardlog.adapters.sql.decimals import DECIMAL_COLLATION
 from shardlog.adapters.sql.parameters import converter
 from shardlog.ports.reading import Condition, Operator, Order, Selection
 from shardlog.ports.rows import Column, TableShape, table_shape
-
-DECIMAL_COLLATION = "shardlog_decimal"
-"""What compares decimals, which SQLite keeps as text, as the numbers that they are."""
 
 _COMPARED: Mapping[Operator, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
     "eq": lambda column, value: column == value,
@@ -72,6 +70,7 @@ class Selecting:
         return collate(type_coerce(column, Text()), DECIMAL_COLLATION) if self._is_collated(name) else column
 
     def _is_collated(self, name: str) -> bool:
+        """Said once more than the table does: one that an earlier release made does not say it."""
         return self._dialect == "sqlite" and self._columns[name].kind == "decimal"
 
     def _bound(self, name: str, value: object) -> ColumnElement[Any]:

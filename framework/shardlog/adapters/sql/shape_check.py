@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Table, inspect
+from sqlalchemy import Column, Connection, Dialect, Table, inspect, select
+from sqlalchemy import column as named
+from sqlalchemy import table as known
 from sqlalchemy.types import TypeEngine
 
+from shardlog.adapters.sql.decimals import DECIMAL_COLLATION
 from shardlog.errors import TableMismatch
+
+log = logging.getLogger("shardlog.projector")
+_COLLATED = f" COLLATE {DECIMAL_COLLATION}"
+_MASTER = known("sqlite_master", named("name"), named("sql"))
 
 
 def check_table(connection: Connection, table: Table) -> None:
@@ -36,11 +44,33 @@ def check_table(connection: Connection, table: Table) -> None:
         problems.append(f"its key is ({', '.join(key)}), and the row class makes it ({', '.join(wanted)})")
     if problems:
         raise TableMismatch(f"table {table.name!r} is not as its row class says: {'; '.join(problems)}. {NEXT}")
+    if dialect.name == "sqlite":
+        _warn_of_texts(connection, table)
 
 
 def _said(type_: TypeEngine[Any], dialect: Dialect, column: Column[Any] | None = None) -> str:
     """As in CREATE TABLE; a key may have another type there than other columns."""
-    return dialect.type_compiler_instance.process(type_, type_expression=column)
+    said = dialect.type_compiler_instance.process(type_, type_expression=column)
+    return said.removesuffix(_COLLATED)  # SQLite does not tell it of a table that is there
+
+
+def _warn_of_texts(connection: Connection, table: Table) -> None:
+    """Tables in SQLite with decimals that compare as texts were made by an earlier release, and are served as they were."""
+    decimals = [column.name for column in table.c if _is_collated(column, connection.dialect)]
+    if not decimals:
+        return
+    made = connection.execute(select(_MASTER.c.sql).where(_MASTER.c.name == table.name)).scalar_one()
+    if DECIMAL_COLLATION not in made:
+        log.warning(
+            "table %r was made by an earlier shardlog: SQL sorts and compares its decimals (%s) as texts, 9 behind 10. "
+            "Rebuild the projection, by `shardlog rebuild`, and they are numbers",
+            table.name,
+            ", ".join(decimals),
+        )
+
+
+def _is_collated(column: Column[Any], dialect: Dialect) -> bool:
+    return dialect.type_compiler_instance.process(column.type).endswith(_COLLATED)
 
 
 NEXT = "Rebuild the projection, or give it the next version= so that new tables are made beside these."

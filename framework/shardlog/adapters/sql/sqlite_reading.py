@@ -16,8 +16,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, TextClause, create_engine, event, exc
 from sqlalchemy.engine import URL
 
+from shardlog.adapters.sql.decimals import teach_decimals
 from shardlog.adapters.sql.reading import SqlProjectionReader
-from shardlog.adapters.sql.selecting import DECIMAL_COLLATION
 from shardlog.errors import StoreUnavailable
 from shardlog.ports.reading import ResultColumn
 from shardlog.ports.rows import Column, Kind
@@ -105,7 +105,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("query_only=ON", "temp_store=MEMORY", "trusted_schema=OFF", "case_sensitive_like=ON"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.create_collation(DECIMAL_COLLATION, _compare_decimals)
+    teach_decimals(connection)
     connection.set_authorizer(_authorize)
 
 
@@ -115,8 +115,3 @@ def _authorize(action: int, name: str | None, other: str | None, _database: str 
     if action == sqlite3.SQLITE_PRAGMA:  # SQLAlchemy asks for it, and it says nothing but 0
         return sqlite3.SQLITE_OK if name == "read_uncommitted" and other is None else sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
-
-
-def _compare_decimals(one: str, other: str) -> int:
-    a, b = Decimal(one), Decimal(other)
-    return (a > b) - (a < b)

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
+from shardlog.adapters.sql.decimals import DECIMAL_COLLATION
 from shardlog.errors import ConfigurationError, TableMismatch
 from shardlog.model.messages import Row
 from shardlog.ports.builds import Build, BuildKey
@@ -45,7 +46,7 @@ SQL_TYPES: dict[Kind, TypeEngine[Any]] = {
     "boolean": Boolean().with_variant(Integer(), "sqlite"),
     "integer": _INTEGER,
     "real": Double().with_variant(REAL(), "sqlite"),
-    "decimal": Numeric().with_variant(Text(), "sqlite"),
+    "decimal": Numeric().with_variant(Text(collation=DECIMAL_COLLATION), "sqlite"),
     "text": Text(),
     "bytes": LargeBinary(),
     "time": DateTime(timezone=True).with_variant(Text(), "sqlite"),

@@ -208,6 +208,22 @@ class ProjectionReaderContract:
         assert len(ids(reader, [])) == 5
 
     @pytest.mark.parametrize(
+        ("statement", "expected"),
+        [
+            ("SELECT id FROM contract_measured WHERE price >= :price_min ORDER BY price, id", [1, 2, 4]),
+            ("SELECT id FROM contract_measured WHERE :price_min > price ORDER BY price DESC, id", [5, 3]),
+            ("SELECT id FROM contract_measured WHERE price = (SELECT max(price) FROM contract_measured) "
+             "AND price > :price_min ORDER BY id", [2, 4]),
+            ("SELECT count(*) FROM contract_measured WHERE price >= :price_min GROUP BY price ORDER BY price", [1, 2]),
+        ],
+    )  # fmt: skip
+    def test_a_named_query_compares_and_sorts_decimals_as_numbers(
+        self, reader: ProjectionReader, statement: str, expected: list[int]
+    ) -> None:
+        asked = query(statement, QueryParameter("price_min", "decimal", None, ""))
+        assert [row[0] for row in result(reader, asked, price_min=Decimal("9.500"))] == expected
+
+    @pytest.mark.parametrize(
         "statement",
         ["DELETE FROM contract_measured", "DELETE FROM contract_measured RETURNING id", "SELECT 1; SELECT 2",
          "SELECT 1; DROP TABLE contract_measured", "UPDATE contract_measured SET text = ''",

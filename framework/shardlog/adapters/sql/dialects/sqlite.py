@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,13 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Dialect, Engine, create_engine
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 
+from shardlog.adapters.sql.decimals import DECIMAL_ADD, teach_decimals
 from shardlog.adapters.sql.dialects.dialect import WRITES, Compiled, SqlDialect, Upsert, compiled
 from shardlog.adapters.sql.values import Convert, date_text, decimal_text, enum_value, json_text, time_text
 from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
-from shardlog.ports.rows import Column, Kind, TableShape, exact_sum
+from shardlog.ports.rows import Column, Kind, TableShape
 
-DECIMAL_ADD = "shardlog_decimal_add"
-"""A function that connections are given: exact sums of decimals that are kept as text."""
 _LATER = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM,
      sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
@@ -100,14 +98,10 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself: _begin does
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-65536"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.create_function(DECIMAL_ADD, 2, _decimal_add, deterministic=True)
+    teach_decimals(connection)
 
 
 def _begin(connection: Connection) -> None:
     """A writer takes the lock at the beginning: one that took it later could find that another was first."""
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _decimal_add(stored: Any, amount: Any) -> str:
-    return decimal_text(exact_sum(Decimal(stored), Decimal(amount)))
