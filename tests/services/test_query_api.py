@@ -17,7 +17,9 @@ import pyarrow as pa
 import pytest
 
 from projections.banking import balances
+from projections.banking.balances import AccountBalance
 from shardlog.ports.builds import Build
+from shardlog.ports.projections import Batch, TableChanges
 from tests.services.query_served import ACCOUNTS, ROWS_MAX, SECONDS, Served, served
 
 ROWS = "/v1/projections/balances/account_balances"
@@ -180,6 +182,27 @@ def test_a_cursor_of_another_order_table_or_hand_is_refused(query: Served) -> No
         problem(query.get(ROWS, cursor=forged), 400, "invalid_cursor")
     problem(query.get(ROWS, cursor=cursor, sort="owner"), 400, "invalid_cursor")
     problem(query.get("/v1/projections/balances/ledger_balances", cursor=cursor), 400, "invalid_cursor")
+
+
+def test_pages_go_on_behind_rows_whose_texts_are_longer_than_a_header(query: Served) -> None:
+    owners = ["y" * 5_000, "y" * 5_001, "ä" * 30_000, "z" * 100_000]
+    rows = [(f"long:{number}", "long", owner, 0, 0, False) for number, owner in enumerate(owners)]
+    store, build = query.engine.database.open_store(), Build(balances, 1)
+    try:
+        store.write(Batch(build, tables=[TableChanges(AccountBalance, rows, {}, {}, [])]))
+        wanted = query.get(ROWS, ledger="long", sort="owner", columns="owner", limit="10").json()["rows"]
+        path: str | None = f"{ROWS}?ledger=long&sort=owner&columns=owner&limit=1"
+        found: list[object] = []
+        while path is not None:
+            answer = query.client.get(path)
+            assert answer.status_code == 200, answer.text
+            found += answer.json()["rows"]
+            assert sum(len(answer.headers.get(name, "")) for name in ("shardlog-next", "link")) < 8_192
+            path = answer.links["next"]["url"] if "next" in answer.links else None
+        assert found == wanted and len(found) == len(owners)
+    finally:
+        store.write(Batch(build, tables=[TableChanges(AccountBalance, [], {}, {}, [(row[0],) for row in rows])]))
+        store.close()
 
 
 def test_parameters_that_are_no_utf8_are_refused(query: Served) -> None:

@@ -16,11 +16,12 @@ from shardlog.model.messages import Row
 from shardlog.model.names import closest
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
-from shardlog.ports.reading import Found, NamedQuery, ProjectionReader
+from shardlog.ports.reading import Condition, Found, NamedQuery, ProjectionReader, Selection
+from shardlog.ports.rows import table_shape
 from shardlog.query import descriptions
 from shardlog.query.answering import CHUNK_ROWS, Answer, Streamed, StreamedAnswer, as_of_header, json_answer, writer
 from shardlog.query.asking import Asking
-from shardlog.query.cursors import cursor_of
+from shardlog.query.cursors import Unheld, cursor_of, filled
 from shardlog.query.formats import FORMATS, MEDIA_TYPES, FormatName, as_objects, inferred
 from shardlog.query.journal_ends import JournalEnds
 from shardlog.query.named import values_of
@@ -31,6 +32,8 @@ from shardlog.query.settings import QuerySettings
 Asked: TypeAlias = "Request[Any, Any, State]"
 WAIT_DEFAULT_MS = 5_000
 TOKENS_MAX = 100
+LINK_CHARACTERS_MAX = 4_000
+"""A longer address of the next page is left out: the cursor stands in a header of its own."""
 
 
 class Sources(NamedTuple):
@@ -98,12 +101,13 @@ class QueryRoutes:
         await self._reach([name], parameters)
         async with AsyncExitStack() as held:
             await held.enter_async_context(self._asking.slot())
+            selection = await self._placed(what, selection)
             found = await self._asking.call(what, self._sources.reader.select, selection)
             held.push_async_callback(self._asking.call, what, found.close)
-            cursor = None if found.last is None else cursor_of(table, selection.orders, found.last)
+            cursor = None if found.last is None else cursor_of(table_shape(row), selection.orders, found.last)
             headers = as_of_header(found.standings)
             if cursor is not None:
-                headers |= {"shardlog-next": cursor, "link": f'<{_behind(request, parameters, cursor)}>; rel="next"'}
+                headers |= {"shardlog-next": cursor, **_link(_behind(request, parameters, cursor))}
             if made is None:
                 return json_answer(await self._page(what, found, (name, table), cursor), headers)
             first = await self._asking.call(what, found.read, CHUNK_ROWS)
@@ -111,6 +115,22 @@ class QueryRoutes:
                 self._asking, what, found, first, made(found.columns), self._settings.export_deadline_ms
             )
             return StreamedAnswer(streamed, MEDIA_TYPES[form], headers, held.pop_all())
+
+    async def _placed(self, what: str, selection: Selection) -> Selection:
+        """The selection with what its cursor had no room for, read from the row that the page ended with."""
+        place, orders = selection.behind or (), selection.orders
+        missing = tuple(order.column for order, value in zip(orders, place, strict=False) if isinstance(value, Unheld))
+        if not missing:
+            return selection
+        keys = set(table_shape(selection.row).keys)
+        is_it = [Condition(o.column, "eq", v) for o, v in zip(orders, place, strict=True) if o.column in keys]
+        by_key = selection._replace(columns=missing, conditions=is_it, behind=None, limit=1)
+        found = await self._asking.call(what, self._sources.reader.select, by_key)
+        try:
+            rows = await self._asking.call(what, found.read, 1)
+        finally:
+            await asyncio.shield(self._asking.call(what, found.close))
+        return selection._replace(behind=filled(place, orders, rows[0] if rows else None))
 
     async def _page(
         self, what: str, found: Found, place: tuple[str, str], cursor: str | None
@@ -222,6 +242,10 @@ def _accepts(request: Asked) -> bool:
 def _refuse_parameters(request: Asked) -> None:
     for name in parameters_of(request.scope["query_string"]):
         raise invalid(unknown(name, ()))
+
+
+def _link(address: str) -> dict[str, str]:
+    return {"link": f'<{address}>; rel="next"'} if len(address) <= LINK_CHARACTERS_MAX else {}
 
 
 def _behind(request: Asked, parameters: Parameters, cursor: str) -> str:

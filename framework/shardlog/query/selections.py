@@ -55,9 +55,7 @@ def selection_of(projection: Projection, row: type[Row], parameters: Parameters,
     orders = _orders(parameters, shape, columns)
     limit = number(parameters, "limit", limits.default, 1, limits.most)
     cursor = single(parameters, "cursor")
-    nullable = frozenset(column.name for column in shape.columns if column.nullable)
-    kinds = {column.name: column.kind for column in shape.columns}
-    behind = None if cursor is None else place_of(cursor, shape.name, orders, kinds, nullable)
+    behind = None if cursor is None else place_of(cursor, shape, orders)
     conditions = [
         condition
         for name, values in parameters.items()
