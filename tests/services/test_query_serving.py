@@ -45,6 +45,7 @@ def refused(settings: Path, text: str, *more: str) -> tuple[int, str]:
         ("-- :a integer = x Which.\nSELECT :a", "bad.sql, line 1: the default of parameter 'a' is x, and must be"),
         ("-- :after text\nSELECT :after", "a name that every query has of its own"),
         ("-- nothing", "has no statement"),
+        ("SELECT owner, account, owner FROM account_balances", "line 1 on: it returns 2 columns named 'owner'"),
         ("SELECT 1; DROP TABLE account_balances", "bad.sql, the statement from line 1 on"),
         ("DELETE FROM account_balances", "bad.sql, the statement from line 1 on"),
     ],

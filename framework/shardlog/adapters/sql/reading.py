@@ -117,6 +117,12 @@ class SqlProjectionReader(ProjectionReader):
                 f"{query.file}, the statement from line {query.line} on: it returns no columns, and a named query "
                 "reads: write one SELECT"
             )
+        names = [column.name for column in found]
+        if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+            raise ConfigurationError(
+                f"{query.file}, the statement from line {query.line} on: it returns {names.count(twice)} columns named "
+                f"{twice!r}, and a row in JSON has a name once: give one another name, as in `{twice} AS other_{twice}`"
+            )
         return found
 
     def run(self, query: NamedQuery, values: Mapping[str, object], projections: Sequence[Projection]) -> Found:

@@ -66,8 +66,14 @@ class SqliteProjectionReader(SqlProjectionReader):
         values = [compiled.params[name] for name in compiled.positiontup or ()]
         connection.exec_driver_sql(f"EXPLAIN {compiled}", tuple(values)).close()
         none = f"SELECT * FROM ({compiled}) LIMIT 0"  # noqa: S608  # of a file; connections can only read
-        described = connection.exec_driver_sql(none, tuple(values))
-        return [ResultColumn(name, None) for name in described.keys()]  # noqa: SIM118
+        names = list(connection.exec_driver_sql(none, tuple(values)).keys())
+        return [ResultColumn(_unnumbered(name, names), None) for name in names]
+
+
+def _unnumbered(name: str, names: Sequence[str]) -> str:
+    """SQLite calls the second column of one name `name:1` where a statement stands around it."""
+    first, _, number = name.rpartition(":")
+    return first if number.isdecimal() and first in names else name
 
 
 def _json(stored: str) -> object:
