@@ -359,7 +359,8 @@ def test_lag_is_in_records_and_in_the_seconds_that_the_first_of_them_has_waited(
             behind = [shard for shard in lag if (shard["seconds"] or 0) > 1.5]  # longer than a batch takes
         assert behind[0]["records"] > 0
         assert behind[0]["shard"] == int(token.split(".")[1])
-        assert "has not reached the token" in problem(query.get(ROWS, after=token, wait_ms="0"), 503, "unavailable")
+        said = problem(query.get(ROWS, after=token, wait_ms="0"), 503, "unavailable")
+        assert "'balances' has not reached the token within 0 ms, and is paused" in said
     finally:
         store.builds.pause(key, is_paused=False)
         store.close()

@@ -54,5 +54,9 @@ class Tables(ABC):
         """By shard, the first offset that the projection has not read. Raises KeyError for an unknown name."""
 
     @abstractmethod
+    def is_paused(self, name: str) -> bool:
+        """Whether somebody told those who keep it to wait. Raises KeyError for an unknown name."""
+
+    @abstractmethod
     def rows(self, name: str, table: str, limit: int) -> Sequence[Mapping[str, object]]:
         """The first rows of one of its tables in the order of its key. Raises KeyError for an unknown table."""

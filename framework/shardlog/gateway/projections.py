@@ -81,8 +81,10 @@ class ProjectionRoutes:
                 while not await self._has_reached(name, positions):
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
+            is_paused = await asyncio.to_thread(self._tables.is_paused, name)
+            next = ", and is paused: `shardlog projections resume` lets it go on" if is_paused else None
             why = f"projection {name!r} has not reached the token within {wait_ms} ms"
-            raise RequestRefused(503, "unavailable", f"{why}: ask again, or look at its lag") from None
+            raise RequestRefused(503, "unavailable", why + (next or ": ask again, or look at its lag")) from None
 
     async def _has_reached(self, name: str, positions: Sequence[Position]) -> bool:
         read = await asyncio.to_thread(self._tables.positions, name)

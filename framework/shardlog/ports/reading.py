@@ -94,12 +94,16 @@ class ReadTo(NamedTuple):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The tables of a projection that are served. build: of the version, from 1. stopped: why nobody moves them on."""
+    """The tables of a projection that are served. build: of the version, from 1. stopped: why nobody moves them on.
+
+    is_paused: somebody told those who keep it to wait.
+    """
 
     version: int
     build: int
     positions: tuple[ReadTo, ...]
     stopped: str = ""
+    is_paused: bool = False
 
 
 class ResultColumn(NamedTuple):

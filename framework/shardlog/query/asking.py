@@ -78,10 +78,7 @@ class Asking:
             if not behind:
                 return
             if time.monotonic() >= give_up:
-                raise unavailable(
-                    f"projection {behind[0]!r} has not reached the token within {wait_ms} ms: ask again, or look at "
-                    "its lag"
-                )
+                raise unavailable(_not_reached(behind, standings, wait_ms))
             await asyncio.sleep(LOOK_SECONDS)
 
     def close(self) -> None:
@@ -97,6 +94,17 @@ def position_of(token: str) -> Position:
         return Position.parse(token)
     except InvalidToken as error:
         raise RequestRefused(400, "invalid_token", str(error)) from None
+
+
+def _not_reached(behind: Sequence[str], standings: Mapping[str, Standing], wait_ms: int) -> str:
+    """Of several projections, one that is paused: waiting for the others is in vain before it is resumed."""
+    for name in behind:
+        if (standing := standings.get(name)) is not None and standing.is_paused:
+            return (
+                f"projection {name!r} has not reached the token within {wait_ms} ms, and is paused: it goes on when "
+                "whoever runs it resumes it"
+            )
+    return f"projection {behind[0]!r} has not reached the token within {wait_ms} ms: ask again, or look at its lag"
 
 
 def _has_reached(name: str, standing: Standing | None, positions: Sequence[Position]) -> bool:

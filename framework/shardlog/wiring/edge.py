@@ -8,7 +8,7 @@ from shardlog.executor.requests import Request, Waiting
 from shardlog.gateway.engine import Engine, ProjectionStatus, Tables
 from shardlog.model.projection import Projection
 from shardlog.model.rows import table_name
-from shardlog.projector.choosing import kept_stored, served_stored
+from shardlog.projector.choosing import kept_stored, served_stored, serving
 from shardlog.sharding import routing_key, shard_of
 from shardlog.wiring.embedded import Embedded
 
@@ -69,6 +69,11 @@ class EmbeddedTables(Tables):
         """By shard, the first offset that the projection has not read. Raises KeyError for an unknown name."""
         checkpoints = served_stored(self._store, self._projections[name]).checkpoints
         return {shard: checkpoint.next for shard, checkpoint in checkpoints.items()}
+
+    def is_paused(self, name: str) -> bool:
+        """Whether the build that serves is. Raises KeyError for an unknown name."""
+        record = serving(self._store.builds.records(self._projections[name].name), name)
+        return record is not None and record.is_paused
 
     def rows(self, name: str, table: str, limit: int) -> Sequence[Mapping[str, object]]:
         """The first rows of one of its tables. Raises KeyError for an unknown table."""

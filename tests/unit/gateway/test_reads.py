@@ -124,6 +124,19 @@ def test_a_token_that_is_not_reached_in_time_is_answered(served: tuple[Embedded,
     assert problem(response) == (503, "unavailable")
 
 
+def test_a_paused_projection_is_said_to_be_paused(tmp_path: Path) -> None:
+    with serving(tmp_path) as (engine, client):
+        add(client, "shelf:1")
+        engine.wait_for_projections()
+        store = engine.database.open_store()
+        store.builds.pause(store.builds.records("counts")[0].key, is_paused=True)
+        token = f"{engine.meta.journal}.0.999999.0"
+        response = client.get("/v1/projections/counts", params={"after": token, "wait_ms": 30})
+        store.close()
+        assert problem(response) == (503, "unavailable")
+        assert "within 30 ms, and is paused: `shardlog projections resume`" in response.json()["detail"]
+
+
 def test_a_stopped_projection_is_shown_and_nobody_waits_for_it(tmp_path: Path) -> None:
     with serving(tmp_path) as (engine, client):
         add(client, "shelf:1")

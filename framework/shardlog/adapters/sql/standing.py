@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Column, Connection, MetaData, Table, and_, select, table, text
 
 from shardlog.adapters.sql.tables import BUILDS, CHECKPOINTS, SQL_TYPES
@@ -16,7 +17,7 @@ def standings(connection: Connection, projections: Sequence[Projection]) -> Mapp
     """By name; one of which no build serves is missing."""
     build, held = BUILDS.c, CHECKPOINTS.c
     is_its = and_(held.projection == build.projection, held.version == build.version, held.build == build.build)
-    columns = (build.projection, build.version, build.build, build.stopped)
+    columns = (build.projection, build.version, build.build, build.stopped, build.paused)
     found = connection.execute(
         select(*columns, held.journal, held.shard, held.shards, held.next)
         .select_from(BUILDS.outerjoin(CHECKPOINTS, is_its))
@@ -24,16 +25,13 @@ def standings(connection: Connection, projections: Sequence[Projection]) -> Mapp
         .order_by(held.shard)
     ).all()
     positions: dict[str, list[ReadTo]] = {}
-    builds: dict[str, tuple[int, int, str]] = {}
-    for name, version, number, stopped, *place in found:
-        builds[name] = (version, number, stopped)
+    builds: dict[str, Standing] = {}
+    for name, version, number, stopped, paused, *place in found:
+        builds[name] = Standing(version=version, build=number, positions=(), stopped=stopped, is_paused=bool(paused))
         positions.setdefault(name, [])
         if place[0] is not None:
             positions[name].append(ReadTo(*place))
-    return {
-        name: Standing(version=version, build=number, positions=tuple(positions[name]), stopped=stopped)
-        for name, (version, number, stopped) in builds.items()
-    }
+    return {name: replace(standing, positions=tuple(positions[name])) for name, standing in builds.items()}
 
 
 def view_of(shape: TableShape) -> Table:
