@@ -18,10 +18,20 @@ _SECOND = timedelta(seconds=1)
 _ZERO = timedelta()
 
 
-def tumbling(at: datetime, /, *, days: int = 0, hours: int = 0, minutes: int = 0, seconds: int = 0) -> datetime:
-    """The start, in UTC, of the window of this size that holds the instant; windows follow one another from 1970 on.
+def tumbling(
+    at: datetime,
+    /,
+    *,
+    days: int = 0,
+    hours: int = 0,
+    minutes: int = 0,
+    seconds: int = 0,
+    origin: datetime = _EPOCH,
+) -> datetime:
+    """The start, in UTC, of the window of this size that holds the instant; windows follow one another.
 
-    at: with a time zone. The size: whole seconds, 1 s to 366 days. Raises DomainError.
+    at: with a time zone. The size: whole seconds, 1 s to 366 days. origin: an instant that one of the windows begins
+    at. Without it that is 1970, a Thursday: weeks from Monday on have a Monday as origin. Raises DomainError.
 
     >>> from datetime import UTC, datetime
     >>> from shardlog import tumbling
@@ -30,17 +40,25 @@ def tumbling(at: datetime, /, *, days: int = 0, hours: int = 0, minutes: int = 0
     """
     size = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     _check_size("tumbling", "the size", size)
-    since = _since_epoch("tumbling", at)
-    return _EPOCH + (since - since % size)
+    first, since = _since("tumbling", at, origin)
+    return first + (since - since % size)
 
 
 def hopping(
-    at: datetime, /, *, every: timedelta, days: int = 0, hours: int = 0, minutes: int = 0, seconds: int = 0
+    at: datetime,
+    /,
+    *,
+    every: timedelta,
+    days: int = 0,
+    hours: int = 0,
+    minutes: int = 0,
+    seconds: int = 0,
+    origin: datetime = _EPOCH,
 ) -> tuple[datetime, ...]:
     """The starts, in UTC, of all windows of this size that hold the instant, the earliest first; one begins `every`.
 
     at: with a time zone. every: 1 s to the size. The size: whole seconds, 1 s to 366 days, and so that no more than
-    1,000 windows hold an instant. Raises DomainError.
+    1,000 windows hold an instant. origin: as of `tumbling`. Raises DomainError.
 
     >>> from datetime import UTC, datetime, timedelta
     >>> from shardlog import hopping
@@ -61,10 +79,10 @@ def hopping(
             f"hopping: {size // every} windows of {size} hold an instant when one begins every {every}, and "
             f"{WINDOWS_MAX} are allowed: make `every` larger"
         )
-    since = _since_epoch("hopping", at)
+    first, since = _since("hopping", at, origin)
     last = since - since % every
     older = (size - (since - last) - timedelta.resolution) // every
-    return tuple(_EPOCH + last - every * number for number in range(older, -1, -1))
+    return tuple(first + last - every * number for number in range(older, -1, -1))
 
 
 def calendar_day(at: datetime, zone: tzinfo, /) -> date:
@@ -78,23 +96,34 @@ def calendar_day(at: datetime, zone: tzinfo, /) -> date:
     >>> calendar_day(datetime(2026, 3, 1, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin")).isoformat()
     '2026-03-02'
     """
-    _since_epoch("calendar_day", at)
+    _check_instant("calendar_day", at)
     return at.astimezone(zone).date()
 
 
 def calendar_month(at: datetime, zone: tzinfo, /) -> date:
     """The first day of the month in which the instant falls on clocks of this zone. As `calendar_day`."""
-    _since_epoch("calendar_month", at)
+    _check_instant("calendar_month", at)
     return at.astimezone(zone).date().replace(day=1)
 
 
-def _since_epoch(function: str, at: datetime) -> timedelta:
+def _since(function: str, at: datetime, origin: datetime) -> tuple[datetime, timedelta]:
+    """The origin in UTC, and how long after it the instant is; less than nothing before it."""
+    if not isinstance(origin, datetime) or origin.tzinfo is None:
+        raise DomainError(
+            f"{function}: origin={origin!r}, and must be an instant, a datetime with its time zone: write "
+            "`origin=datetime(2026, 1, 5, tzinfo=UTC)`"
+        )
+    _check_instant(function, at)
+    first = origin.astimezone(UTC)
+    return first, at - first
+
+
+def _check_instant(function: str, at: datetime) -> None:
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise DomainError(
             f"{function} takes an instant, a datetime with its time zone, and got {at!r}: use recorded.occurred_at, or "
             "a field that is an AwareDatetime"
         )
-    return at - _EPOCH
 
 
 def _check_size(function: str, what: str, size: timedelta) -> None:

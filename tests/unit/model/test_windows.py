@@ -31,6 +31,31 @@ def test_a_tumbling_window_holds_its_instant_and_begins_a_multiple_of_its_size_a
     assert start.tzinfo is UTC
 
 
+@given(instants, sizes, instants)
+def test_one_of_the_windows_begins_at_the_origin(at: datetime, seconds: int, origin: datetime) -> None:
+    start, size = tumbling(at, seconds=seconds, origin=origin), timedelta(seconds=seconds)
+    assert start <= at < start + size
+    assert (start - origin) % size == timedelta()
+    assert start.tzinfo is UTC
+    assert hopping(at, seconds=seconds, every=size, origin=origin) == (start,)
+
+
+@given(instants)
+def test_weeks_begin_on_a_thursday_or_on_the_day_of_their_origin(at: datetime) -> None:
+    assert tumbling(at, days=7).isoweekday() == 4
+    monday = tumbling(at, days=7, origin=datetime(2026, 1, 5, tzinfo=UTC))
+    utc = at.astimezone(UTC)
+    assert monday.date() == utc.date() - timedelta(days=utc.isoweekday() - 1)
+    assert (monday.hour, monday.minute, monday.second, monday.microsecond) == (0, 0, 0, 0)
+
+
+def test_an_origin_without_a_time_zone_is_refused_with_what_to_write() -> None:
+    for call in (lambda origin: tumbling(AT, days=7, origin=origin),
+                 lambda origin: hopping(AT, days=7, every=timedelta(days=1), origin=origin)):  # fmt: skip
+        with pytest.raises(DomainError, match=r"origin=.* must be an instant.*tzinfo=UTC"):
+            call(datetime(2026, 1, 5))
+
+
 @given(instants, sizes, sizes)
 def test_hopping_windows_are_all_that_hold_the_instant(at: datetime, seconds: int, every_seconds: int) -> None:
     size, every = timedelta(seconds=max(seconds, every_seconds)), timedelta(seconds=min(seconds, every_seconds))
