@@ -243,3 +243,8 @@ def test_whoever_opens_the_store_again_puts_the_newest_form_in_place(
     wait(reader, "x")
     PostgresqlProjectionStore(postgresql, schema=postgresql_schema).close()
     assert raised(reader, "x")[0] == "SL001"
+
+
+def test_the_function_says_what_it_does(reader: psycopg.Connection[tuple[object, ...]]) -> None:
+    found = reader.execute("SELECT obj_description('shardlog_wait_for'::regproc, 'pg_proc')").fetchone()
+    assert found is not None and "consistency token" in str(found[0]) and "SL004 time is up" in str(found[0])
