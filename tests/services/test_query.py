@@ -112,7 +112,11 @@ def test_what_cannot_be_meant_is_refused(filled: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--limit", "1"], ["--limit", "1", "--format", "json"], ["--limit", "1", "--sql", "SELECT * FROM account_balances"]],
+    [
+        ["--limit", "1"],
+        ["--limit", "1", "--format", "json"],
+        ["--limit", "1", "--sql", "SELECT * FROM account_balances"],
+    ],
 )
 def test_rows_that_are_not_read_leave_no_trace_behind(filled: Path, arguments: list[str]) -> None:
     """Only the process itself shows it: it is printed when what was begun is thrown away."""
@@ -133,6 +137,14 @@ def test_the_tables_are_as_they_were_at_each_of_a_stream_s_events(filled: Path) 
         for as_of in (step["time"], step["token"], f"occurred:{step['time']}"):
             said = query(filled, "--as-of", as_of, "--sql", ADA, "--json")
             assert said.json == [{"account": "l1:ada", "balance": balance}], (as_of, said.err)
+
+
+@pytest.mark.parametrize("kind", ["", "occurred:"])
+def test_a_time_in_the_future_is_said_to_be_one(filled: Path, kind: str) -> None:
+    said = query(filled, "--as-of", f"{kind}2999-01-01T00:00:00Z", "--sql", ADA, "--json")
+    assert said.json == [{"account": "l1:ada", "balance": 9}]
+    assert "2999-01-01T00:00:00+00:00 is in the future: these are the tables as of now" in said.err
+    assert "future" not in query(filled, "--as-of", f"{kind}{steps(filled)[-1]['time']}", "--sql", ADA).err
 
 
 def test_they_can_be_kept_in_a_file_and_a_second_one_is_not_written_over(folder: Path) -> None:
@@ -221,6 +233,18 @@ def test_they_are_built_in_a_schema_that_is_dropped_or_stays(
     again = query(filled, *as_of, "--schema", postgresql_schema, **password)
     assert (again.code, again.out) == (ExitCode.CONFIGURATION, "")
     assert "is there already" in again.err
+
+
+@pytest.mark.parametrize("shape", ["table", "csv", "ndjson", "json"])
+def test_times_are_printed_as_sqlite_keeps_them_whatever_the_zone_of_the_session_is(
+    filled: Path, server: tuple[str, dict[str, str]], shape: str
+) -> None:
+    url, password = server
+    as_of = ("--as-of", steps(filled)[2]["token"], "--database", url, "--format", shape)
+    said = query(
+        filled, *as_of, "--sql", "SELECT timestamptz '2026-03-01T12:00:00+01:00' AS at", PGTZ="Asia/Tokyo", **password
+    )
+    assert "2026-03-01T11:00:00.000000Z" in said.out, said
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def _tables(
         yield ProjectionDatabase.of(settings).tables()
         return
     as_of = _as_of(as_of_text)
+    _say_future(as_of)
     scratch = open_scratch(database, schema if database else keep)
     try:
         yield _built(settings, application, projection, as_of, scratch)
@@ -128,6 +129,20 @@ def _built(settings: Settings, application: Application, projection: str, as_of:
         err=True,
     )
     return found.tables
+
+
+def _say_future(as_of: AsOf) -> None:
+    """Not refused: clocks of several hosts differ."""
+    from datetime import UTC, datetime
+
+    from shardlog.model.recorded import Position
+
+    if not isinstance(as_of, Position) and as_of.time > datetime.now(UTC):
+        click.echo(
+            f"shardlog: {as_of.time.isoformat()} is in the future: these are the tables as of now, and asking again "
+            "may give others",
+            err=True,
+        )
 
 
 def _as_of(text: str) -> AsOf:

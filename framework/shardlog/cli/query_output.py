@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ def _say_table(name: str, selected: Selected, limit: int | None) -> None:
 
 
 def _object(columns: Iterable[str], row: tuple[object, ...]) -> dict[str, object]:
-    return dict(zip(columns, row, strict=True))
+    return {name: _time(v) if isinstance(v, datetime) else v for name, v in zip(columns, row, strict=True)}
 
 
 def _texts(row: Iterable[object]) -> list[str]:
@@ -88,10 +88,19 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime):
+        return _time(value)
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, dict | list):
         import msgspec
 
         return msgspec.json.encode(value, enc_hook=str).decode()
     return str(value)
+
+
+def _time(value: datetime) -> str:
+    """An instant in the form that SQLite keeps, whatever the zone of the session is."""
+    if value.tzinfo is None:
+        return value.isoformat()
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
