@@ -1,8 +1,10 @@
 """Cursors: where a page ended, as a text that clients send back.
 
 A cursor holds the values of the sort columns in the last row, and nothing that is believed: they are read by the kinds
-of their columns like any other parameter. A forged one begins elsewhere in the same rows. It goes into headers, so it is
-never long: of a value that has no room there, it holds a digest, and the value is read again from its row, by the key.
+of their columns like any other parameter. A forged one begins elsewhere in the same rows.
+
+It goes into headers, so it is never long: of a value that has no room there it holds a digest, and the value is read
+again from its row, by the key.
 """
 
 from __future__ import annotations

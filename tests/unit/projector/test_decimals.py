@@ -60,7 +60,10 @@ def shop() -> tuple[Application, Projection]:
     @shop.on
     def sold(event: Deposited, recorded: Recorded) -> Changes:
         price = PRICES[event.amount]
-        return [put(Book(id=recorded.id, price=price, paid=price)), put(Asked(id=recorded.id, price=price.quantize(Decimal("0.0001"))))]
+        return [
+            put(Book(id=recorded.id, price=price, paid=price)),
+            put(Asked(id=recorded.id, price=price.quantize(Decimal("0.0001")))),
+        ]
 
     @shop.batch
     def rank(batch: Batch[Deposited]) -> None:

@@ -1,4 +1,4 @@
-"""Decimals in SQLite, which has no such type: texts with all their digits, compared and added as the numbers they are."""
+"""Decimals in SQLite, which has no such type: texts with all their digits, compared and added as numbers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DECIMAL_ADD = "shardlog_decimal_add"
 
 
 def teach_decimals(connection: sqlite3.Connection) -> None:
-    """Give a connection what tables with decimals need. One without it can neither write such a table nor sort by it."""
+    """Give a connection what tables with decimals need: one without it can neither write them nor sort by them."""
     connection.create_collation(DECIMAL_COLLATION, compare_decimals)
     connection.create_function(DECIMAL_ADD, 2, _add, deterministic=True)
 
 
 def compare_decimals(one: str, other: str) -> int:
-    """Below 0, 0 or above 0, as the first number is smaller, equal or larger. Texts that are none come behind, as texts.
+    """Below 0, 0 or above 0, as the first number is smaller, equal or larger. Texts that are no numbers come behind.
 
     Total, also over what no row holds: SQLite takes an exception for "equal".
     """

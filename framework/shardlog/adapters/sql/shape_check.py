@@ -55,7 +55,7 @@ def _said(type_: TypeEngine[Any], dialect: Dialect, column: Column[Any] | None =
 
 
 def _warn_of_texts(connection: Connection, table: Table) -> None:
-    """Tables in SQLite with decimals that compare as texts were made by an earlier release, and are served as they were."""
+    """SQLite's tables of an earlier release, whose decimals compare as texts, are served as they were."""
     decimals = [column.name for column in table.c if _is_collated(column, connection.dialect)]
     if not decimals:
         return
