@@ -9,14 +9,18 @@ from typing import Any
 from shardlog.adapters.sql.values import decimal_text
 from shardlog.ports.rows import exact_sum
 
-DECIMAL_COLLATION = "shardlog_decimal"
-"""Columns of decimals are declared with it, so that ORDER BY, <, =, MIN, GROUP BY and indexes see numbers."""
+DECIMAL_COLLATION = "rtrim"
+"""Columns of decimals are declared with it, and connections of ours compare numbers by it: so ORDER BY, <, =, MIN and
+GROUP BY see numbers. It is one of SQLite's own, so that every program can read them, and sorts them as texts."""
 DECIMAL_ADD = "shardlog_decimal_add"
 """A function: exact sums."""
 
 
 def teach_decimals(connection: sqlite3.Connection) -> None:
-    """Give a connection what tables with decimals need: one without it can neither write them nor sort by them."""
+    """Let a connection compare decimals as numbers, and add them up exactly.
+
+    Texts of other columns that are compared `COLLATE RTRIM` are compared in this way, too.
+    """
     connection.create_collation(DECIMAL_COLLATION, compare_decimals)
     connection.create_function(DECIMAL_ADD, 2, _add, deterministic=True)
 
