@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Date,
     DateTime,
+    Dialect,
     Double,
     Index,
     Integer,
@@ -206,10 +207,6 @@ def numbered_name(build: Build, owner: str, name: str) -> str:
     return own
 
 
-_INDEX_DECIMALS = ("mariadb", "mssql", "mysql", "postgresql")
-"""In SQLite, programs that do not know our order of decimals would look for them in the wrong place of an index."""
-
-
 def row_table(build: Build, row: type[Row]) -> Table:
     """The row class as a table of this build, its docstring as comment where the database has comments."""
     shape, name = table_shape(row), table_name(build, row)
@@ -227,10 +224,15 @@ def row_table(build: Build, row: type[Row]) -> Table:
     indexes = [Index(_index_name(name, column.name), column.name) for column in shape.columns if column.indexed]
     for index, column in zip(indexes, (column for column in shape.columns if column.indexed), strict=True):
         if column.kind == "decimal":
-            index.ddl_if(dialect=_INDEX_DECIMALS)
+            index.ddl_if(callable_=_is_not_sqlite)
     return Table(
         name, MetaData(), *columns, *indexes, comment=shape.comment, sqlite_strict=True, sqlite_with_rowid=False
     )
+
+
+def _is_not_sqlite(*_: object, dialect: Dialect, **_more: object) -> bool:
+    """Programs that do not know our order of decimals would look for them in the wrong place of an index in SQLite."""
+    return dialect.name != "sqlite"
 
 
 def _index_name(table: str, column: str) -> str:
