@@ -101,6 +101,16 @@ class Place:
         engine.dispose()
         return int(cents)
 
+    def stops_at_failures(self) -> None:
+        """The projection makes no dead letters."""
+        stops = PICKY.replace("rows=[Holding]", 'rows=[Holding], on_failure="stop"')
+        (self.folder / "picky.py").write_text(stops)
+
+    def run_until_stopped(self) -> None:
+        """Serve until the projection has said that it cannot go on."""
+        with self.serving():
+            eventually(lambda: self.builds() and self.builds()[0]["stopped"] != "", "the projection has not stopped")
+
     def is_broken(self, so: bool) -> None:
         """The handler dislikes one of ada's deposits, or not."""
         file = self.folder / "is_broken"
@@ -156,12 +166,31 @@ def test_a_paused_projection_moves_no_row_until_it_is_resumed(place: Place) -> N
     place.project()
     place.run("projections", "pause", "holdings")
     assert "serving, paused" in place.run("projections", "list").out
+    assert "1, serving, paused" in place.run("status").out
+    (seen,) = place.run("status", "--json").json["projections"]
+    assert (seen["state"], seen["is_paused"], seen["stopped"]) == ("serving", True, "")
     place.deposit(10)
     (build,) = place.builds()
     assert (build["is_paused"], build["records_behind"] > 0, place.ada()) == (True, True, 9)
     place.run("projections", "resume", "holdings")
     place.project()
     assert place.ada() == 19
+
+
+def test_what_stops_a_projection_is_told_by_the_status_until_it_goes_on(place: Place) -> None:
+    place.stops_at_failures()
+    place.is_broken(True)
+    place.run_until_stopped()
+    shown = place.run("status").out
+    assert "1, serving, stopped" in shown
+    assert "projection holdings is stopped: projection 'holdings': it stops at account/l1:ada version" in shown
+    (seen,) = place.run("status", "--json").json["projections"]
+    assert (seen["state"], seen["is_paused"]) == ("serving", False)
+    assert "ValueError: two is not liked" in seen["stopped"]
+    place.is_broken(False)
+    place.project()
+    (seen,) = place.run("status", "--json").json["projections"]
+    assert (seen["standing"], seen["stopped"], place.ada()) == ("serving", "", 9)
 
 
 def test_builds_are_listed_switched_back_to_and_dropped(place: Place) -> None:

@@ -68,6 +68,15 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: str = ""
     handlers: str = ""
 
+    @property
+    def standing(self) -> str:
+        """Its state, and what hinders it, for people: `serving`, `building, stopped`, `serving, paused`.
+
+        Nobody waits for what stands in a retired one.
+        """
+        hindered = "stopped" if self.stopped else "paused" if self.is_paused else ""
+        return f"{self.state}, {hindered}" if hindered and self.state != "retired" else self.state
+
 
 class Builds(ABC):
     """The builds of all projections in one store.

@@ -40,17 +40,11 @@ def command(projection: str | None, settings: Path | None, as_json: bool) -> Non
                 click.echo(f"{status.record.key.label} {label}: {text.strip()}")
 
 
-def _state(status: BuildStatus) -> str:
-    record = status.record
-    hindered = "stopped" if record.stopped else "paused" if record.is_paused else ""
-    return f"{record.state}, {hindered}" if hindered else record.state
-
-
 def _row(status: BuildStatus) -> tuple[object, ...]:
     key = status.record.key
     letters = ", ".join(f"{number} {state}" for state, number in sorted(status.dead_letters.items())) or "-"
     behind = (f"{status.records_behind:,}", f"{status.seconds_behind:.1f}")
-    return (key.projection, key.version, key.number, _state(status), *behind, letters)
+    return (key.projection, key.version, key.number, status.record.standing, *behind, letters)
 
 
 def _fields(status: BuildStatus) -> dict[str, object]:
