@@ -21,6 +21,7 @@ from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.choosing import are_other_handlers, kept, next_number, refuse_downgrade, unfinished
 from shardlog.projector.core import Source, check, next_offset, next_offsets
 from shardlog.projector.dead_letters import DeadLetters
+from shardlog.projector.outage import Outage
 from shardlog.projector.worker import Worker
 from shardlog.telemetry.fields import Fields
 
@@ -38,12 +39,14 @@ class BuildWatch:
         application: Application,
         store: ProjectionStore,
         now_s: Callable[[], float],
+        outage: Outage,
     ) -> None:
         self._application = application
         self._journal = journal
         self._source = source
         self._store = store
         self._now_s = now_s
+        self._outage = outage
         self._look_at_s = now_s() + LOOK_SECONDS
         self._ends_seen: list[Mapping[int, int]] = []
 
@@ -89,8 +92,9 @@ class BuildWatch:
         try:
             records = self._store.builds.records()
         except StoreUnavailable as error:  # what is known stays in force; a batch that cannot be written says so
-            log.warning("the records of builds cannot be read, and are read again: %s", error)
+            self._outage.met(self, error)
             return
+        self._outage.passed(self)
         for worker in workers:
             if worker.build is not None:
                 own = [record for record in records if record.key.projection == worker.name]
@@ -236,9 +240,8 @@ class BuildWatch:
         """Let one go on that has stopped since the store stayed away, as it answers again."""
         try:
             self.resume(worker)
-            log.info("projection %s: the store is back, and it goes on", worker.name, extra=self._fields(worker))
         except StoreUnavailable:
-            return  # the first one is told already, and it is tried again
+            return  # it is told already as an outage, and tried again
         except ShardlogError as error:
             worker.stopped = error
 
@@ -249,6 +252,8 @@ class BuildWatch:
             said, _, _ = str(error).partition("\n")  # who reads the tables reads this: the log has the traceback
             self._store.builds.note_stopped(worker.build.key, said)
         except ProjectionError as unsaid:
+            if isinstance(error, StoreUnavailable):
+                return  # nothing but what is told as an outage
             log.warning("what stopped build %s is not noted: %s", worker.build.key.label, unsaid)
 
     def _fields(self, worker: Worker) -> Fields:
