@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -193,6 +194,55 @@ def test_what_stops_a_projection_is_told_by_the_status_until_it_goes_on(place: P
     assert (seen["standing"], seen["stopped"], place.ada()) == ("serving", "", 9)
 
 
+def test_one_event_that_stops_a_projection_is_skipped_and_it_goes_on_behind_it_alone(place: Place) -> None:
+    place.stops_at_failures()
+    place.is_broken(True)
+    with place.serving():
+        eventually(lambda: place.builds() and place.builds()[0]["stopped"] != "", "the projection has not stopped")
+        told = place.builds()[0]["stopped"]
+        assert (skip := re.search(r"shardlog projections skip holdings (\S+)`", told))
+        assert "it goes on behind it" in place.run("projections", "skip", "holdings", skip[1]).out
+        eventually(lambda: place.ada() == 7, "the events behind it are not in the rows")
+        assert place.builds()[0]["stopped"] == ""
+    (letter,) = place.run("projections", "dead-letters", "holdings", "--all", "--json").lines
+    assert (letter["token"], letter["state"]) == (skip[1], "skipped")
+    assert "ValueError: two is not liked" in letter["error"]
+    again = shardlog(place.folder, "projections", "skip", "holdings", skip[1])
+    assert (again.code, "has not stopped" in again.err) == (ExitCode.FAILED, True)
+    place.is_broken(False)
+    place.run("rebuild", "holdings")
+    assert place.ada() == 7
+
+
+def test_what_a_stopped_projection_has_passed_or_does_not_hear_is_not_skipped(place: Place) -> None:
+    place.stops_at_failures()
+    place.is_broken(True)
+    place.run_until_stopped()
+    (token,) = re.findall(r"position (\S+):", place.builds()[0]["stopped"])
+    journal, shard, offset, index = token.split(".")
+    for other, why in (
+        (f"{journal}.{shard}.0.0", "has passed"),
+        (f"{journal}.{shard}.{offset}.{int(index) + 90}", "hears no event at"),
+        (f"{journal}.{shard}.{int(offset) + 900}.0", "hears no event at"),
+    ):
+        refused = shardlog(place.folder, "projections", "skip", "holdings", other)
+        assert (refused.code, why in refused.err) == (ExitCode.FAILED, True), refused.err
+    assert place.builds()[0]["stopped"] != ""
+
+
+def test_a_rebuild_that_stops_goes_on_behind_the_event_that_is_skipped(place: Place) -> None:
+    place.project()
+    place.is_broken(True)
+    stopped = shardlog(place.folder, "rebuild", "holdings")
+    assert stopped.code == ExitCode.FAILED
+    assert "start again or `shardlog rebuild holdings --resume`" in stopped.err
+    assert (skip := re.search(r"shardlog projections skip holdings (\S+)`", stopped.err))
+    place.run("projections", "skip", "holdings", skip[1])
+    assert place.ada() == 9
+    place.run("rebuild", "holdings", "--resume")
+    assert place.ada() == 7
+
+
 def test_builds_are_listed_switched_back_to_and_dropped(place: Place) -> None:
     place.project()
     place.run("rebuild", "holdings")
@@ -212,9 +262,14 @@ def test_records_are_passed_over_by_hand_and_the_list_says_so_until_a_rebuild(pl
     place.project()
     place.run("projections", "pause", "holdings")
     token = place.deposit(100)
+    tried = place.run("projections", "reset", "holdings", "--behind", token, "--dry-run").out
+    assert re.search(r"holdings: \d records? with 1 event that it hears would be passed over; nothing was done", tried)
+    assert place.builds()[0]["records_behind"] > 0
     moved = place.run("projections", "reset", "holdings", "--behind", token, "--json").json
     assert moved["passed_over"] > 0
+    assert (moved["events"], moved["unreadable_frames"]) == (1, 0)
     assert place.ada() == 9
+    assert re.search(r"passed over by hand: shard \d: offsets \d+ to \d+, 1 event, at ", place.run("projections", "list").out)
     assert "passed over by hand: shard" in place.run("projections", "list").out
     back = shardlog(place.folder, "projections", "reset", "holdings", "--behind", token)
     assert "To hear again what it has heard, rebuild the projection" in back.err
@@ -223,12 +278,23 @@ def test_records_are_passed_over_by_hand_and_the_list_says_so_until_a_rebuild(pl
     assert "passed over" not in place.run("projections", "list").out
 
 
+def test_a_token_of_a_shard_that_there_is_not_is_a_wrong_command_line(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.project()
+    journal = place.run("status", "--no-records", "--json").json["journal"]
+    for command in (("reset", "holdings", "--behind"), ("skip", "holdings")):
+        refused = shardlog(place.folder, "projections", *command, f"{journal}.9.1.0")
+        assert refused.code == ExitCode.USAGE
+        assert "is of shard 9, and this journal has 2 shards, from 0" in refused.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("dead-letters", "holding"), "there is no projection 'holding'; did you mean 'holdings'?"),
         (("retry", "holdings", "ada"), "'ada' is no stream: name it as CATEGORY/ID"),
         (("skip", "holdings", "token"), "'token' is no consistency token"),
+        (("skip", "holdings", "0123456789ab.9.1.0"), "the token is of journal 0123456789ab, and this is"),
         (("drop", "holdings"), "'holdings' is no build: name it as NAME/VERSION/NUMBER, such as balances/2/1"),
         (("drop", "holdings/7/1"), "there is no build holdings/7/1; of projection 'holdings' there are: holdings/1/1"),
     ],

@@ -196,9 +196,15 @@ class Draft:
         return why is not None
 
     def _fail(self, kind: type[Any], event: Any, recorded: Recorded, why: Why) -> None:
+        name = self._listener.projection.name
+        skip = f"or skip this event alone, by `shardlog projections skip {name} {position_of(recorded).token}`"
         if self._parking.is_rebuilding(position_of(recorded)):
             raise self._stop(
-                "the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again."
+                "the rebuild",
+                recorded,
+                why,
+                f"It is no dead letter of what serves: repair the handler, and start again or `shardlog rebuild {name} "
+                f"--resume`; {skip}.",
             )
         if self._listener.stops:
             raise self._stop(
@@ -206,7 +212,7 @@ class Draft:
                 recorded,
                 why,
                 "What comes before is written, and on_failure='stop' makes no dead letters: repair the handler, and "
-                "start again or resume; or let it go on behind this record, by `shardlog projections reset`.",
+                f"start again or resume; {skip}.",
             )
         self._add_letter(kind, event, recorded, why, "failed")
         self._newly_parked.add((recorded.category, recorded.id))

@@ -27,7 +27,7 @@ from shardlog.projector.cut import Cut
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
 from shardlog.projector.outage import Outage
-from shardlog.projector.passing_over import pass_over_by_hand
+from shardlog.projector.passing_over import pass_over_by_hand, passage
 from shardlog.projector.row_owners import RowOwners
 from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.watching import BuildWatch
@@ -268,13 +268,15 @@ class Projector:
         worker.stopped = None
 
     def pass_over(self, name: str, shard: int, before: int) -> None:
-        """Let a projection go on at this offset of a shard, without what stands between: see `pass_over_by_hand`.
+        """Let a projection go on at this offset of a shard, without what stands between: see `passage`.
 
         Its build's record says so from then on. Raises KeyError and as that does, and what stopped a projection that
         has no build.
         """
         worker = self._worker(name)
-        pass_over_by_hand(self._journal, self._source, self._store, _build_of(worker), shard, before)
+        build = _build_of(worker)
+        about = (self._journal, self._source, self._application, self._store, build)
+        pass_over_by_hand(self._store, build, passage(*about, shard, before))
         self._watch.resume(worker)
 
     def dead_letters(self, name: str) -> DeadLetters:
