@@ -112,6 +112,11 @@ class Place:
         with self.serving():
             eventually(lambda: self.builds() and self.builds()[0]["stopped"] != "", "the projection has not stopped")
 
+    def spares(self, name: str) -> None:
+        """The handler takes whatever an account of this name was given."""
+        spares = PICKY.replace("event.amount == 2 and", f"event.amount == 2 and recorded.id != 'l1:{name}' and")
+        (self.folder / "picky.py").write_text(spares)
+
     def is_broken(self, so: bool) -> None:
         """The handler dislikes one of ada's deposits, or not."""
         file = self.folder / "is_broken"
@@ -144,8 +149,39 @@ def test_a_dead_letter_is_shown_with_its_reason_and_worked_through_with_those_be
     assert again.code == ExitCode.FAILED
     assert "fails again: ValueError: two is not liked" in again.err
     place.is_broken(False)
-    assert place.run("projections", "retry", "holdings", "--json").json == {"projection": "holdings", "handled": 3}
+    assert place.run("projections", "retry", "holdings", "--json").json == {
+        "projection": "holdings",
+        "handled": 3,
+        "failures": [],
+    }
     assert (place.ada(), place.letters()) == (9, [])
+
+
+def test_a_stream_that_fails_again_holds_up_no_other_and_all_failures_are_told_at_the_end(place: Place) -> None:
+    place.is_broken(True)
+    place.project()
+    with place.serving() as url:
+        for name in ("bea", "cy"):
+            for command, payload in (("open", {"owner": name}), ("deposit", {"amount": 2}), ("deposit", {"amount": 5})):
+                httpx.post(f"{url}/streams/account/l1:{name}/{command}", json=payload).raise_for_status()
+        eventually(lambda: len(place.letters()) == 7, "not all letters are there")
+    place.spares("cy")
+    again = shardlog(place.folder, "projections", "retry", "holdings", "--json")
+    assert (again.code, again.json["handled"], len(again.json["failures"])) == (ExitCode.FAILED, 2, 2)
+    assert again.err.count("fails again: ValueError: two is not liked") == 2
+    assert {letter["id"] for letter in place.run("projections", "dead-letters", "holdings", "--json").lines} == {
+        "l1:ada",
+        "l1:bea",
+    }
+    wrong = shardlog(place.folder, "projections", "retry", "holdings", "account/l1:be")
+    assert wrong.code == ExitCode.USAGE
+    assert "has no open dead letter of stream 'account/l1:be'; did you mean 'account/l1:bea'?" in wrong.err
+    (failed, *_) = [token for token, state in place.letters() if state == "failed"]
+    assert "retry 2 dead letters parked behind it" in place.run("projections", "skip", "holdings", failed).out
+    place.run("projections", "retry", "holdings", "account/l1:ada")
+    (failed, _), (parked, _) = place.letters()
+    assert "retry 1 dead letter parked behind it" in place.run("projections", "skip", "holdings", failed).out
+    assert "nothing is parked behind it" in place.run("projections", "skip", "holdings", parked).out
 
 
 def test_a_skipped_letter_is_known_to_no_row_and_a_rebuild_passes_it_over(place: Place) -> None:
