@@ -118,7 +118,9 @@ def test_a_database_that_does_not_exist_is_a_wrong_setting(place: Place) -> None
     settings.write_text(re.sub(r'(database = "[^"]*/)[^"/]*"', r'\1nodb"', settings.read_text()))
     refused = shardlog(place.folder, "projections", "list")
     assert refused.code == ExitCode.CONFIGURATION
-    assert re.search(r'the server refuses: .* database "nodb" does not exist\. Nothing was written: correct', refused.err)
+    assert re.search(
+        r'the server refuses: .* database "nodb" does not exist\. Nothing was written: correct', refused.err
+    )
     assert refused.err.count("\n") == 1
 
 

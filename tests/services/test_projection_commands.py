@@ -220,7 +220,10 @@ def test_what_stops_a_projection_is_told_by_the_status_until_it_goes_on(place: P
     place.run_until_stopped()
     shown = place.run("status").out
     assert "1, serving, stopped" in shown
-    assert "projection holdings is stopped: projection 'holdings': it stops at account/l1:ada version" in shown
+    assert (
+        "projection holdings, build 1, serving, stopped: projection 'holdings': it stops at account/l1:ada version"
+        in shown
+    )
     (seen,) = place.run("status", "--json").json["projections"]
     assert (seen["state"], seen["is_paused"]) == ("serving", False)
     assert "ValueError: two is not liked" in seen["stopped"]
@@ -279,6 +282,32 @@ def test_a_rebuild_that_stops_goes_on_behind_the_event_that_is_skipped(place: Pl
     assert place.ada() == 7
 
 
+def test_a_rebuild_of_what_is_paused_leaves_it_paused_and_says_so(place: Place) -> None:
+    place.project()
+    place.run("projections", "pause", "holdings")
+    place.deposit(10)
+    rebuilt = place.run("rebuild", "holdings").out
+    assert "it is paused, as it was: `shardlog projections resume holdings`" in rebuilt
+    assert [(b["state"], b["is_paused"]) for b in place.builds()] == [("retired", False), ("serving", True)]
+    place.deposit(100)
+    assert place.ada() == 19
+    place.run("projections", "resume", "holdings")
+    place.project()
+    assert place.ada() == 119
+
+
+def test_a_retired_build_does_not_look_like_an_open_fault(place: Place) -> None:
+    place.stops_at_failures()
+    place.is_broken(True)
+    place.run_until_stopped()
+    place.is_broken(False)
+    place.run("rebuild", "holdings")
+    listed = place.run("projections", "list").out
+    assert re.search(r"^holdings +1 +1 +retired +\d+ +- ", listed, re.MULTILINE)
+    assert "stopped" not in listed
+    assert "drop NAME/VERSION/NUMBER" in listed
+
+
 def test_builds_are_listed_switched_back_to_and_dropped(place: Place) -> None:
     place.project()
     place.run("rebuild", "holdings")
@@ -305,7 +334,9 @@ def test_records_are_passed_over_by_hand_and_the_list_says_so_until_a_rebuild(pl
     assert moved["passed_over"] > 0
     assert (moved["events"], moved["unreadable_frames"]) == (1, 0)
     assert place.ada() == 9
-    assert re.search(r"passed over by hand: shard \d: offsets \d+ to \d+, 1 event, at ", place.run("projections", "list").out)
+    assert re.search(
+        r"passed over by hand: shard \d: offsets \d+ to \d+, 1 event, at ", place.run("projections", "list").out
+    )
     assert "passed over by hand: shard" in place.run("projections", "list").out
     back = shardlog(place.folder, "projections", "reset", "holdings", "--behind", token)
     assert "To hear again what it has heard, rebuild the projection" in back.err

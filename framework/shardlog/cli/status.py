@@ -86,7 +86,7 @@ def _say(found: Status) -> None:
         say_table(("projection", "version", "build", "records behind", "dead letters", "tables"), rows)
         for p in found.projections:
             if p.stopped:
-                click.echo(f"projection {p.name} is stopped: {p.stopped.strip()}")
+                click.echo(f"projection {p.name}, build {p.build}, {p.standing}: {p.stopped.strip()}")
     if found.snapshots:
         click.echo()
         taken = [

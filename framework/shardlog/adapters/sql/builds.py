@@ -80,14 +80,16 @@ class SqlBuilds(Builds):
 
     def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
         with _mapped(f"switching to build {key.label}"), self._transaction() as connection:
-            if _found(connection, key).state == "serving":
+            found = _found(connection, key)
+            if found.state == "serving":
                 return
             _check_reach(connection, key, ends, behind_max)
             self._show(connection, key)
             of_name = BUILDS.c.projection == key.projection
-            serving = update(BUILDS).where(of_name, BUILDS.c.state == "serving")
-            connection.execute(serving.values(state="retired"))
-            _change(connection, key, state="serving", switched_at=_now(), stopped="", stopped_at="")
+            serves = (of_name, BUILDS.c.state == "serving")
+            is_paused = found.is_paused or any(connection.execute(select(BUILDS.c.paused).where(*serves)).scalars())
+            connection.execute(update(BUILDS).where(*serves).values(state="retired", paused=False))
+            _change(connection, key, state="serving", switched_at=_now(), stopped="", stopped_at="", paused=is_paused)
 
     def drop(self, key: BuildKey) -> None:
         with _mapped(f"dropping build {key.label}"), self._transaction() as connection:
