@@ -11,7 +11,7 @@ from shardlog.codec.json import encode
 from shardlog.errors import DeadLettersFull, DomainError, HandlerFailed, RowShared
 from shardlog.model.application import Application
 from shardlog.model.batches import Batch, HeardBatches, OpenTables
-from shardlog.model.changes import Change, Increment, Put, Remove, Update
+from shardlog.model.changes import RETURN_CHANGES, Change, Increment, Put, Remove, Update
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
@@ -23,7 +23,6 @@ from shardlog.projector.parking import Parking, Stream
 from shardlog.projector.row_owners import RowOwners
 
 TRACEBACK_CHARACTERS_MAX = 10_000
-_CHANGES = "return put, update, increment, remove, or a sequence of them"
 
 
 class Why(NamedTuple):
@@ -179,7 +178,7 @@ class Draft:
             case Remove(row_type, key):
                 self._tables[row_type].remove(key)
             case _:
-                raise DomainError(f"{change!r} is no change: {_CHANGES}")
+                raise DomainError(f"{change!r} is no change: {RETURN_CHANGES}")
 
     def _is_held(self, kind: type[Any], event: Any, recorded: Recorded) -> bool:
         """Whether the event is a dead letter already, or becomes one now."""
@@ -292,7 +291,7 @@ def listed(changes: Any) -> Sequence[Change]:
     if changes is None:
         return ()
     if not isinstance(changes, Sequence) or isinstance(changes, str | bytes):
-        raise DomainError(f"{changes!r} is no change: {_CHANGES}")
+        raise DomainError(f"{changes!r} is no change: {RETURN_CHANGES}")
     return changes
 
 
