@@ -33,7 +33,9 @@ def skip_ahead(
     stored = store.stored(build.key)
     held = stored.checkpoints.get(position.shard)
     if any(place.position == position for place in stored.letters):
-        raise ProjectionError(f"build {build.key.label} has skipped {position.token} already: let it go on, by `resume`")
+        raise ProjectionError(
+            f"build {build.key.label} has skipped {position.token} already: let it go on, by `resume`"
+        )
     if held is not None and position.offset < held.next:
         raise ProjectionError(f"build {build.key.label} has passed {position.token} already")
     for kind, event, recorded in _heard(journal, source, application, build, held, position):

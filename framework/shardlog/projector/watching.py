@@ -15,7 +15,7 @@ from shardlog.errors import (
     StoreUnavailable,
 )
 from shardlog.model.application import Application
-from shardlog.ports.builds import Build, BuildRecord
+from shardlog.ports.builds import WAITS, Build, BuildRecord
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.choosing import are_other_handlers, kept, next_number, refuse_downgrade, unfinished
@@ -99,6 +99,7 @@ class BuildWatch:
             if worker.build is not None:
                 own = [record for record in records if record.key.projection == worker.name]
                 self._heed(worker, kept(own, worker.listener.projection))
+                self._look_at_letters(worker)
             if isinstance(worker.stopped, StoreUnavailable):
                 self._try_again(worker)
         for builder in builders.values():
@@ -132,7 +133,7 @@ class BuildWatch:
         except (BuildRefused, StoreUnavailable) as error:
             if str(error) != str(worker.refused):
                 log.warning("build %s has caught up, and is not switched to yet: %s", key.label, error)
-                self._note(worker, error)
+                self._note(worker, error, WAITS)
             worker.refused = error
             return False
         worker.state, worker.refused = "serving", None
@@ -236,6 +237,17 @@ class BuildWatch:
         except ShardlogError as error:
             worker.stopped = error
 
+    def _look_at_letters(self, worker: Worker) -> None:
+        """See what others have settled, also where nothing comes that would tell of it."""
+        if not worker.is_working:
+            return
+        try:
+            worker.look_at_letters()
+        except StoreUnavailable as error:
+            self._outage.met(self, error)
+        except ShardlogError as error:
+            worker.stopped = error
+
     def _try_again(self, worker: Worker) -> None:
         """Let one go on that has stopped since the store stayed away, as it answers again."""
         try:
@@ -245,12 +257,12 @@ class BuildWatch:
         except ShardlogError as error:
             worker.stopped = error
 
-    def _note(self, worker: Worker, error: ShardlogError) -> None:
+    def _note(self, worker: Worker, error: ShardlogError, begins: str = "") -> None:
         if worker.build is None:
             return
         try:
             said, _, _ = str(error).partition("\n")  # who reads the tables reads this: the log has the traceback
-            self._store.builds.note_stopped(worker.build.key, said)
+            self._store.builds.note_stopped(worker.build.key, begins + said)
         except ProjectionError as unsaid:
             if isinstance(error, StoreUnavailable):
                 return  # nothing but what is told as an outage

@@ -135,6 +135,7 @@ class Worker:
             is_stopped=self.stopped is not None,
             handled=self.handled,
             dead_letters=self.lettered,
+            open_letters=sum(number for shard, number in self._parking.open.items() if shard in self.shards),
             next=next,
             end=ends,
             lag_s={shard: ages.get(shard, 0.0) if next.get(shard, 0) < end else 0.0 for shard, end in ends.items()},
@@ -158,6 +159,12 @@ class Worker:
             with attempt:
                 self._load()
         self._outage.passed(self.name)
+
+    def look_at_letters(self) -> None:
+        """See which of its open dead letters somebody has settled. Raises StoreUnavailable and StoreFailed."""
+        if self._parking.parked:
+            stored = self._store.stored(self._kept.key)
+            self._parking = Parking(stored, stored.checkpoints)
 
     def _load(self) -> None:
         stored = self._store.stored(self._kept.key)
