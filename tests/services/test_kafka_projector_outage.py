@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -84,6 +85,10 @@ def _lag_s(role: Role) -> float:
     return max(ages, default=0.0)
 
 
+def _has_told(role: Role, ends: int) -> bool:
+    return role.log.count(ENDS) == ends
+
+
 def test_an_outage_is_one_line_when_it_begins_and_one_when_it_is_over(place: Place, server: PostgresqlServer) -> None:
     load = Load(place)
     with place.serving("executor", "--ordinal", "0") as executor, place.serving("projector") as projector:
@@ -98,7 +103,7 @@ def test_an_outage_is_one_line_when_it_begins_and_one_when_it_is_over(place: Pla
             until_met(projector)
             server.start()
             until_written(server, 20 + outage * 20)
-            eventually(lambda: projector.log.count(ENDS) == outage, "its end is not told")
+            eventually(partial(_has_told, projector, outage), "its end is not told")
             lines = projector.log.splitlines()[quiet:]
             assert [BEGINS in lines[0], ENDS in lines[1], len(lines)] == [True, True, 2], lines
         assert projector.terminate() == 0

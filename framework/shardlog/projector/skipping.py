@@ -45,7 +45,7 @@ def skip_ahead(
             store.write(Batch(build, stays, letters=[letter]))
             return
     raise ProjectionError(
-        f"projection {build.name!r} hears no event at {position.token}: name the position that the error of its stop does"
+        f"projection {build.name!r} hears no event at {position.token}: take the token from what stopped it"
     )
 
 

@@ -24,9 +24,10 @@ class ProjectionThread:
     """Steps a projector until it is stopped. A projection that cannot go on stops; the thread waits for its repair.
 
     projector: nobody else steps it. names: of its projections. taken_over: it has one, of which other processes serve
-    shards too; it serves what `hold` says, and this says what stops nothing there. outage: the projector's. error: why nothing moves at present:
-    the journal cannot be asked for its ends, or the thread has ended (`has_ended`) by a fault that nobody expected;
-    None otherwise. What is wrong with one projection stands in `stopped`.
+    shards too; it serves what `hold` says, and this says what stops nothing there. outage: the projector's.
+    error: why nothing moves at present: the journal cannot be asked for its ends, or the thread has ended
+    (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection stands
+    in `stopped`.
     """
 
     def __init__(
