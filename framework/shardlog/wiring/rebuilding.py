@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.lock import DirectoryLock
-from shardlog.errors import BuildRefused, JournalHeld
+from shardlog.errors import BuildRefused, JournalHeld, sentence
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.ports.builds import Builds
@@ -136,7 +136,7 @@ def _held(directory: Path, *, is_on_kafka: bool, name: str) -> Iterator[None]:
         lock.acquire()
     except JournalHeld as error:
         raise JournalHeld(
-            f"{error}. A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else writes: end "
+            f"{sentence(error)} A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else writes: end "
             "that process by Ctrl-C or SIGTERM, rebuild, and start it again; or give the projection the next version=, "
             "and that process builds its tables beside the old ones; or keep the tables in PostgreSQL"
         ) from error

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from shardlog.adapters.sql.faults import as_kind, by_sqlstate, one_line, sentence
-from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
+from shardlog.adapters.sql.faults import as_kind, by_sqlstate, one_line
+from shardlog.errors import ConfigurationError, ProjectionError, RowsRefused, StoreFailed, StoreUnavailable, sentence
 
 _LATER = (psycopg.OperationalError, psycopg.InternalError)
 _ROWS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)

@@ -26,7 +26,7 @@ from shardlog.adapters.sql.tables import (
 )
 from shardlog.adapters.sql.values import time_text
 from shardlog.adapters.sql.views import ViewWriter
-from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed
+from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed, sentence
 from shardlog.model.handler_code import handlers_digest
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds, BuildState
 from shardlog.ports.projections import LetterState, takes_over
@@ -141,7 +141,9 @@ def _mapped(doing: str) -> Iterator[None]:
         with mapped(doing):
             yield
     except RowsRefused as error:
-        raise StoreFailed(f"{error}. Nothing was changed. Look at the database: trying again does not help.") from error
+        raise StoreFailed(
+            f"{sentence(error)} Nothing was changed. Look at the database: trying again does not help."
+        ) from error
 
 
 def _records(connection: Connection, projection: str | None) -> list[BuildRecord]:

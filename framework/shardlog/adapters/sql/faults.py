@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import exc
 
 from shardlog.adapters.sql.dialects.choosing import origin_kind
-from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
+from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable, sentence
 
 _SQLSTATE_LATER = ("08", "25P03", "40", "53", "55P03", "57", "58")
 """SQLSTATE classes (PostgreSQL, appendix A): connection, idle too long, rollback, resources, lock, operator, system."""
@@ -49,11 +49,6 @@ def as_kind(kind: type[ProjectionError], doing: str, said: str) -> ProjectionErr
 def one_line(said: object) -> str:
     """A driver's words without their line breaks: a line of a log is one error."""
     return " ".join(str(said).split())
-
-
-def sentence(said: str) -> str:
-    """With a stop at its end, unless it has one."""
-    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def _kind(error: exc.SQLAlchemyError | sqlite3.Error) -> type[ProjectionError]:
