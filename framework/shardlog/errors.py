@@ -369,6 +369,16 @@ def reject(code: str, message: str) -> NoReturn:
     raise Rejection(str(code), message)
 
 
+def sentence(said: object) -> str:
+    """A text that another sentence follows: with a stop at its end, unless it has one.
+
+    >>> sentence("Is it there?"), sentence("it is away")
+    ('Is it there?', 'it is away.')
+    """
+    text = str(said).rstrip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def check_code(code: str) -> str | None:
     """Why a domain may not reject with this code; None where it may.
 

@@ -16,6 +16,11 @@ from shardlog.errors import InvalidId
 STREAM_ID_CHARACTERS_MAX = 200
 COMMAND_ID_CHARACTERS_MAX = 128
 STREAM_ID_PATTERN = r"^[_.~-]*[A-Za-z0-9][A-Za-z0-9_.~-]*(:[_.~-]*[A-Za-z0-9][A-Za-z0-9_.~-]*)*$"
+FIELD_PATTERN = STREAM_ID_PATTERN + r"(?!\n)"
+"""Of a message's field that names a stream: there `$` would pass over a line feed."""
+_GRAMMAR = (
+    f"up to {STREAM_ID_CHARACTERS_MAX} of A-Z a-z 0-9 _ . ~ - in parts joined by ':', each with a letter or digit"
+)
 
 _stream_id = re.compile(STREAM_ID_PATTERN.replace("$", r"\Z")).match
 _uuid7 = re.compile(
@@ -38,10 +43,14 @@ def check_stream_id(id: str, category: str) -> None:
     if not is_stream_id(id):
         hint = f"; write {id.replace('/', ':')!r}" if "/" in id and is_stream_id(id.replace("/", ":")) else ""
         shown = id if len(id) <= STREAM_ID_CHARACTERS_MAX else f"{id[:40]}... ({len(id)} characters)"
-        raise InvalidId(
-            f"{shown!r} is no id for {category!r}: up to {STREAM_ID_CHARACTERS_MAX} of A-Z a-z 0-9 _ . ~ - "
-            f"in parts joined by ':', each with a letter or digit{hint}"
-        )
+        raise InvalidId(f"{shown!r} is no id for {category!r}: {_GRAMMAR}{hint}")
+
+
+def in_words(refusal: str) -> str:
+    """A decoder's refusal of a field that names a stream, with the grammar in place of its pattern."""
+    return refusal.replace(f"matching regex {FIELD_PATTERN!r}", f"that is a stream's id, {_GRAMMAR}").replace(
+        f"matching regex '{FIELD_PATTERN}'", f"that is a stream's id, {_GRAMMAR}"
+    )
 
 
 def is_command_id(id: str) -> bool:

@@ -7,7 +7,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -246,6 +246,31 @@ def test_a_switch_gives_way_to_a_long_reading_and_others_read_on(
         assert analyst.run("SELECT count(*) FROM shelves") == [(0,)]
     store.builds.switch(AGAIN.key, {})
     assert analyst.run("SELECT count(*) FROM shelves") == [(ROWS,)]
+
+
+def test_a_build_that_waits_for_a_long_reading_is_not_called_stopped_and_switches_by_itself(
+    tmp_path: Path, postgresql: str, postgresql_schema: str
+) -> None:
+    now_s = 0.0
+    with (
+        closing(SqliteJournal(tmp_path, SHARDS)) as journal,
+        closing(PostgresqlProjectionStore(postgresql, schema=postgresql_schema)) as store,
+    ):
+        LogWriter(journal, SHARDS).happened(("a:1", Opened(owner="ann")))
+        old, new = bank(version=1), bank(version=2)
+        Projector(journal, JOURNAL, SHARDS, old[0], [old[1]], store).drain()
+        newer = Projector(journal, JOURNAL, SHARDS, new[0], [new[1]], store, now_s=lambda: now_s)
+        with psycopg.connect(postgresql) as long:
+            long.execute(SQL("SELECT count(*) FROM {}").format(Identifier(postgresql_schema, "balances")))
+            newer.drain()
+            waiting = store.builds.records()[1]
+            assert (waiting.standing, "lock timeout" in waiting.stopped) == ("building, waits", True)
+        now_s += 2
+        newer.step()
+        assert [(record.standing, record.stopped) for record in store.builds.records()] == [
+            ("retired", ""),
+            ("serving", ""),
+        ]
 
 
 # -- a rebuild beside those who keep what serves -----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,10 +17,12 @@ from psycopg import sql
 from domain.banking.account import account
 from domain.banking.messages import Deposit
 from projections.banking import balances
+from shardlog.cli.exit_codes import ExitCode
 from shardlog.errors import ConfigurationError
 from shardlog.ports.builds import Build
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.settings import ProjectionSettings
+from shardlog.testing.services.ports import free_ports
 from shardlog.wiring.embedded import Embedded
 from shardlog.wiring.settings import load_settings
 from shardlog.wiring.stores import ProjectionDatabase
@@ -105,9 +108,32 @@ def test_a_rebuild_builds_these_tables(place: Place) -> None:
 def test_a_password_that_is_wrong_is_not_shown(place: Place) -> None:
     (place.folder / "password").write_text("guessed")
     refused = shardlog(place.folder, "status", "--json")
-    assert refused.code != 0
+    assert refused.code == ExitCode.CONFIGURATION
     assert "password authentication failed" in refused.err
     assert "guessed" not in refused.err
+
+
+def test_a_database_that_does_not_exist_is_a_wrong_setting(place: Place) -> None:
+    settings = place.folder / "shardlog.toml"
+    settings.write_text(re.sub(r'(database = "[^"]*/)[^"/]*"', r'\1nodb"', settings.read_text()))
+    refused = shardlog(place.folder, "projections", "list")
+    assert refused.code == ExitCode.CONFIGURATION
+    assert re.search(
+        r'the server refuses: .* database "nodb" does not exist\. Nothing was written: correct', refused.err
+    )
+    assert refused.err.count("\n") == 1
+
+
+def test_a_command_that_finds_the_database_away_says_so_in_one_line_and_promises_nothing(place: Place) -> None:
+    settings = place.folder / "shardlog.toml"
+    settings.write_text(re.sub(r'(database = "[^"]*:)\d+/', rf"\g<1>{free_ports(1)[0]}/", settings.read_text()))
+    for arguments in (("projections", "list"), ("status",), ("dev", "--port", "0")):
+        refused = shardlog(place.folder, *arguments)
+        assert refused.code == ExitCode.TRY_LATER, refused.err
+        assert refused.err.endswith("Nothing was written; the same may work later.\n")
+        assert "Is the server running" in refused.err
+        assert "?." not in refused.err
+        assert refused.err.count("\n") == 1
 
 
 def test_a_password_file_that_is_missing_is_named(place: Place) -> None:

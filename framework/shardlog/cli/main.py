@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 import click
-from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
+from stamina.instrumentation import set_on_retry_hooks
 
 from shardlog.cli.exit_codes import ExitCode, exit_code_of
 from shardlog.cli.lazy import LazyCommands
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run, and exit with one of `ExitCode`."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     signal.signal(signal.SIGTERM, _terminate)
-    set_on_retry_hooks([LoggingOnRetryHook])  # stamina's own choice prints among a command's answers
+    set_on_retry_hooks([])  # whoever tries again says what a reader needs of it
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised as well, and told by us
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -58,5 +58,7 @@ def command(
         f"{projection}: {count(found.handled, 'event')} of {count(found.records, 'record')}, rebuilt as build "
         f"{found.build}{letters}"
     )
+    if found.is_paused:
+        click.echo(f"it is paused, as it was: `shardlog projections resume {projection}` lets it go on")
     for label in found.dropped:
         click.echo(f"dropped build {label}")

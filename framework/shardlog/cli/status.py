@@ -76,7 +76,7 @@ def _say(found: Status) -> None:
             (
                 p.name,
                 p.version,
-                f"{p.build}, {p.state}" if p.build else "none",
+                f"{p.build}, {p.standing}" if p.build else "none",
                 f"{sum(p.lag.values()):,}",
                 _by_name(p.dead_letters),
                 ", ".join(p.tables),
@@ -84,6 +84,9 @@ def _say(found: Status) -> None:
             for p in found.projections
         ]
         say_table(("projection", "version", "build", "records behind", "dead letters", "tables"), rows)
+        for p in found.projections:
+            if p.stopped:
+                click.echo(f"projection {p.name}, build {p.build}, {p.standing}: {p.stopped.strip()}")
     if found.snapshots:
         click.echo()
         taken = [

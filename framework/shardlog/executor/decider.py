@@ -39,7 +39,7 @@ from shardlog.executor.requests import (
 from shardlog.executor.state import Shard, ShardState
 from shardlog.executor.transaction import ShardTransaction
 from shardlog.executor.window import COUNTED_CHANNEL, window_key
-from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, is_command_id, time_in_id, uuid8
+from shardlog.ids import COMMAND_ID_CHARACTERS_MAX, in_words, is_command_id, time_in_id, uuid8
 from shardlog.model.context import Context
 from shardlog.model.messages import Command
 from shardlog.model.upcasting import as_events
@@ -213,7 +213,7 @@ class Decider:
         try:
             return handler.decode(record.payload)
         except NOT_DECODED as error:
-            why = with_near_field(error, handler.command)
+            why = in_words(with_near_field(error, handler.command))
             raise EngineRejection("invalid_command", f"{record.category}/{record.command}: {why}") from None
 
     def _refused(self, decision: Decision, rejection: Rejection) -> None:

@@ -79,7 +79,7 @@ def move_place(connection: Connection, partition: Partition, old: Place | None, 
     except IntegrityError as error:
         raise StoreUnavailable(
             f"sink {partition.sink!r}: another worker began {partition.topic} partition {partition.partition} at the "
-            "same time. Nothing was written; it is tried again."
+            "same time. Nothing was written; the same may work later."
         ) from error
 
 

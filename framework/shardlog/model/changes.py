@@ -12,6 +12,8 @@ from shardlog.model.messages import Row
 from shardlog.model.names import closest
 from shardlog.model.rows import RowLayout, row_layout
 
+RETURN_CHANGES = "return put, update, increment, remove, or a sequence of them"
+
 
 class Add(msgspec.Struct, frozen=True):
     """In an update: add to the column, instead of setting it."""
@@ -121,10 +123,16 @@ def remove(row_type: type[Row], /, *key: object) -> Remove:
 
 
 def as_changes(changes: Changes) -> Sequence[Change]:
-    """What a handler returned, as a sequence."""
+    """What a handler returned, as a sequence. Raises DomainError for what is no change, or has one among it."""
     if changes is None:
         return ()
-    return (changes,) if isinstance(changes, Put | Update | Increment | Remove) else changes
+    listed = (changes,) if isinstance(changes, Put | Update | Increment | Remove) else changes
+    if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
+        raise DomainError(f"{listed!r} is no change: {RETURN_CHANGES}")
+    for change in listed:
+        if not isinstance(change, Put | Update | Increment | Remove):
+            raise DomainError(f"{change!r} is no change: {RETURN_CHANGES}")
+    return listed
 
 
 def _refuse_increment(row_type: type[Row], layout: RowLayout, columns: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, TypeAlias
 import msgspec
 from typing_extensions import TypeVar
 
-from shardlog.ids import STREAM_ID_CHARACTERS_MAX, STREAM_ID_PATTERN
+from shardlog.ids import FIELD_PATTERN, STREAM_ID_CHARACTERS_MAX
 from shardlog.model.messages import Command, Event, State
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command, default=Command)
 E = TypeVar("E", bound=Event, default=Event)
 
-StreamId: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=STREAM_ID_PATTERN + r"(?!\n)", max_length=STREAM_ID_CHARACTERS_MAX)
-]
+StreamId: TypeAlias = Annotated[str, msgspec.Meta(pattern=FIELD_PATTERN, max_length=STREAM_ID_CHARACTERS_MAX)]
 """A field of a command that names a stream: what is no id is refused as `invalid_command`."""
 
 

@@ -18,6 +18,9 @@ from shardlog.model.projection import Projection
 BuildState: TypeAlias = Literal["building", "serving", "retired"]
 """building: beside the one that serves. serving: the views show it. retired: another one serves in its place."""
 
+WAITS = "has caught up, and is switched to once that can be: "
+"""With this begins what is noted of a build that nobody has to repair: it is tried again every second."""
+
 
 class BuildKey(NamedTuple):
     """Which build, for those who do not have the projection's code. number: from 1, for each version by itself."""
@@ -68,6 +71,23 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: str = ""
     handlers: str = ""
 
+    @property
+    def hindrance(self) -> Literal["stopped", "waits", ""]:
+        """What `stopped` tells of: that somebody must act, or that it waits to be switched to."""
+        if self.stopped.startswith(WAITS):
+            return "waits"
+        return "stopped" if self.stopped else ""
+
+    @property
+    def standing(self) -> str:
+        """Its state, and what hinders it, for people: `serving`, `building, stopped`, `serving, paused`.
+
+        Nobody waits for what stands in a retired one. A build that has caught up may wait for something else, and goes
+        on by itself.
+        """
+        hindered = self.hindrance or ("paused" if self.is_paused else "")
+        return f"{self.state}, {hindered}" if hindered and self.state != "retired" else self.state
+
 
 class Builds(ABC):
     """The builds of all projections in one store.
@@ -92,7 +112,7 @@ class Builds(ABC):
 
     @abstractmethod
     def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
-        """Let the views show this build, and retire the one that serves: one transaction.
+        """Let the views show this build, and retire the one that serves: one transaction. A pause stays in force.
 
         ends: by shard, the offset that it must have read up to. behind_max: how many records it may lack, over all
         shards; None for any number. Raises BuildBehind where it lacks more, BuildRefused, naming it, where something in

@@ -11,7 +11,7 @@ from shardlog.codec.json import encode
 from shardlog.errors import DeadLettersFull, DomainError, HandlerFailed, RowShared
 from shardlog.model.application import Application
 from shardlog.model.batches import Batch, HeardBatches, OpenTables
-from shardlog.model.changes import Change, Increment, Put, Remove, Update
+from shardlog.model.changes import RETURN_CHANGES, Change, Increment, Put, Remove, Update
 from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
@@ -23,7 +23,6 @@ from shardlog.projector.parking import Parking, Stream
 from shardlog.projector.row_owners import RowOwners
 
 TRACEBACK_CHARACTERS_MAX = 10_000
-_CHANGES = "return put, update, increment, remove, or a sequence of them"
 
 
 class Why(NamedTuple):
@@ -179,7 +178,7 @@ class Draft:
             case Remove(row_type, key):
                 self._tables[row_type].remove(key)
             case _:
-                raise DomainError(f"{change!r} is no change: {_CHANGES}")
+                raise DomainError(f"{change!r} is no change: {RETURN_CHANGES}")
 
     def _is_held(self, kind: type[Any], event: Any, recorded: Recorded) -> bool:
         """Whether the event is a dead letter already, or becomes one now."""
@@ -196,9 +195,15 @@ class Draft:
         return why is not None
 
     def _fail(self, kind: type[Any], event: Any, recorded: Recorded, why: Why) -> None:
+        name = self._listener.projection.name
+        skip = f"or skip this event alone, by `shardlog projections skip {name} {position_of(recorded).token}`"
         if self._parking.is_rebuilding(position_of(recorded)):
             raise self._stop(
-                "the rebuild", recorded, why, "It is no dead letter: repair the handler and rebuild again."
+                "the rebuild",
+                recorded,
+                why,
+                f"It is no dead letter of what serves: repair the handler, and start again or `shardlog rebuild {name} "
+                f"--resume`; {skip}.",
             )
         if self._listener.stops:
             raise self._stop(
@@ -206,7 +211,7 @@ class Draft:
                 recorded,
                 why,
                 "What comes before is written, and on_failure='stop' makes no dead letters: repair the handler, and "
-                "start again or resume; or let it go on behind this record, by `shardlog projections reset`.",
+                f"start again or resume; {skip}.",
             )
         self._add_letter(kind, event, recorded, why, "failed")
         self._newly_parked.add((recorded.category, recorded.id))
@@ -286,7 +291,7 @@ def listed(changes: Any) -> Sequence[Change]:
     if changes is None:
         return ()
     if not isinstance(changes, Sequence) or isinstance(changes, str | bytes):
-        raise DomainError(f"{changes!r} is no change: {_CHANGES}")
+        raise DomainError(f"{changes!r} is no change: {RETURN_CHANGES}")
     return changes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -17,14 +18,16 @@ class Parking:
     """What one projection's dead letters mean for the events to come.
 
     parked: by stream, where its first open dead letter stands (offset, index); what follows waits behind it.
+    open: by shard, how many dead letters wait for somebody.
     decided: positions with a dead letter that have not been passed yet, which is only so while rebuilding.
     """
 
-    __slots__ = ("_rebuild_to", "decided", "letters", "parked")
+    __slots__ = ("_rebuild_to", "decided", "letters", "open", "parked")
 
     def __init__(self, stored: Stored, checkpoints: Mapping[int, Checkpoint]) -> None:
         self._rebuild_to = stored.rebuild_to
         self.letters = len(stored.letters)
+        self.open = Counter(place.position.shard for place in stored.letters if place.state != "skipped")
         self.parked: dict[Stream, tuple[int, int]] = {}
         self.decided: set[Position] = set()
         for place in stored.letters:

@@ -26,7 +26,8 @@ from shardlog.projector.core import Source, check, next_offset, next_offsets
 from shardlog.projector.cut import Cut
 from shardlog.projector.dead_letters import DeadLetters
 from shardlog.projector.draft import Listener
-from shardlog.projector.passing_over import pass_over_by_hand
+from shardlog.projector.outage import Outage
+from shardlog.projector.passing_over import pass_over_by_hand, passage
 from shardlog.projector.row_owners import RowOwners
 from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.watching import BuildWatch
@@ -52,7 +53,7 @@ class Projector:
     for one that only rebuilds, while others keep what serves. now_s: a clock that does not go back, in seconds.
     serves: the shards to begin with, None for all; see `assign`. shared: with projectors of other threads. passes: for
     which errors a projection that has stopped is let go on (`go_on`), so that its build's record does not name them.
-    cut: what projections hear of the journal, None for all.
+    cut: what projections hear of the journal, None for all. outage: of the store, shared with others who write there.
 
     Making one raises ConfigurationError where two projections keep one table, and JournalError where the journal
     cannot be asked for its ends. What is stored of one projection and does not fit (TableMismatch, Diverged) stops that
@@ -76,6 +77,7 @@ class Projector:
         shared: SharedFrames | None = None,
         passes: Callable[[ShardlogError], bool] = lambda _: False,
         cut: Cut | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self._journal = journal
         self._source = Source(journal_id, shards)
@@ -86,7 +88,8 @@ class Projector:
         self._passes = passes
         self._batches = Batches(journal, self._source, application, self._limits, shared, cut)
         self._beside = Batches(journal, self._source, application, self._limits, shared, cut)
-        self._watch = BuildWatch(journal, self._source, application, store, now_s)
+        self._outage = outage or Outage()
+        self._watch = BuildWatch(journal, self._source, application, store, now_s, self._outage)
         self._checks_rows = check_rows
         refuse_shared_tables(projections)
         self._workers: list[Worker] = []
@@ -265,13 +268,15 @@ class Projector:
         worker.stopped = None
 
     def pass_over(self, name: str, shard: int, before: int) -> None:
-        """Let a projection go on at this offset of a shard, without what stands between: see `pass_over_by_hand`.
+        """Let a projection go on at this offset of a shard, without what stands between: see `passage`.
 
         Its build's record says so from then on. Raises KeyError and as that does, and what stopped a projection that
         has no build.
         """
         worker = self._worker(name)
-        pass_over_by_hand(self._journal, self._source, self._store, _build_of(worker), shard, before)
+        build = _build_of(worker)
+        about = (self._journal, self._source, self._application, self._store, build)
+        pass_over_by_hand(self._store, build, passage(*about, shard, before))
         self._watch.resume(worker)
 
     def dead_letters(self, name: str) -> DeadLetters:
@@ -305,7 +310,8 @@ class Projector:
 
     def _make_worker(self, projection: Projection) -> Worker:
         owners = RowOwners(self._application, projection.name) if self._checks_rows else None
-        worker = Worker(Listener(projection, self._application), self._store, self._source, self._limits, owners)
+        listener = Listener(projection, self._application)
+        worker = Worker(listener, self._store, self._source, self._limits, owners, self._outage)
         worker.shards = self._serves
         return worker
 

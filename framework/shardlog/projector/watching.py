@@ -15,12 +15,13 @@ from shardlog.errors import (
     StoreUnavailable,
 )
 from shardlog.model.application import Application
-from shardlog.ports.builds import Build, BuildRecord
+from shardlog.ports.builds import WAITS, Build, BuildRecord
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.choosing import are_other_handlers, kept, next_number, refuse_downgrade, unfinished
 from shardlog.projector.core import Source, check, next_offset, next_offsets
 from shardlog.projector.dead_letters import DeadLetters
+from shardlog.projector.outage import Outage
 from shardlog.projector.worker import Worker
 from shardlog.telemetry.fields import Fields
 
@@ -38,12 +39,14 @@ class BuildWatch:
         application: Application,
         store: ProjectionStore,
         now_s: Callable[[], float],
+        outage: Outage,
     ) -> None:
         self._application = application
         self._journal = journal
         self._source = source
         self._store = store
         self._now_s = now_s
+        self._outage = outage
         self._look_at_s = now_s() + LOOK_SECONDS
         self._ends_seen: list[Mapping[int, int]] = []
 
@@ -89,12 +92,14 @@ class BuildWatch:
         try:
             records = self._store.builds.records()
         except StoreUnavailable as error:  # what is known stays in force; a batch that cannot be written says so
-            log.warning("the records of builds cannot be read, and are read again: %s", error)
+            self._outage.met(self, error)
             return
+        self._outage.passed(self)
         for worker in workers:
             if worker.build is not None:
                 own = [record for record in records if record.key.projection == worker.name]
                 self._heed(worker, kept(own, worker.listener.projection))
+                self._look_at_letters(worker)
             if isinstance(worker.stopped, StoreUnavailable):
                 self._try_again(worker)
         for builder in builders.values():
@@ -128,7 +133,7 @@ class BuildWatch:
         except (BuildRefused, StoreUnavailable) as error:
             if str(error) != str(worker.refused):
                 log.warning("build %s has caught up, and is not switched to yet: %s", key.label, error)
-                self._note(worker, error)
+                self._note(worker, error, WAITS)
             worker.refused = error
             return False
         worker.state, worker.refused = "serving", None
@@ -232,23 +237,35 @@ class BuildWatch:
         except ShardlogError as error:
             worker.stopped = error
 
+    def _look_at_letters(self, worker: Worker) -> None:
+        """See what others have settled, also where nothing comes that would tell of it."""
+        if not worker.is_working:
+            return
+        try:
+            worker.look_at_letters()
+        except StoreUnavailable as error:
+            self._outage.met(self, error)
+        except ShardlogError as error:
+            worker.stopped = error
+
     def _try_again(self, worker: Worker) -> None:
         """Let one go on that has stopped since the store stayed away, as it answers again."""
         try:
             self.resume(worker)
-            log.info("projection %s: the store is back, and it goes on", worker.name, extra=self._fields(worker))
         except StoreUnavailable:
-            return  # the first one is told already, and it is tried again
+            return  # it is told already as an outage, and tried again
         except ShardlogError as error:
             worker.stopped = error
 
-    def _note(self, worker: Worker, error: ShardlogError) -> None:
+    def _note(self, worker: Worker, error: ShardlogError, begins: str = "") -> None:
         if worker.build is None:
             return
         try:
             said, _, _ = str(error).partition("\n")  # who reads the tables reads this: the log has the traceback
-            self._store.builds.note_stopped(worker.build.key, said)
+            self._store.builds.note_stopped(worker.build.key, begins + said)
         except ProjectionError as unsaid:
+            if isinstance(error, StoreUnavailable):
+                return  # nothing but what is told as an outage
             log.warning("what stopped build %s is not noted: %s", worker.build.key.label, unsaid)
 
     def _fields(self, worker: Worker) -> Fields:

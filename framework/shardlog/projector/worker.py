@@ -26,6 +26,7 @@ from shardlog.projector.ages import Ages
 from shardlog.projector.core import Frame, Passed, Record, Source, moves, next_offsets, pass_over
 from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why, position_of, reason
 from shardlog.projector.heard import Heard
+from shardlog.projector.outage import Outage
 from shardlog.projector.parking import Parking
 from shardlog.projector.row_owners import RowOwners
 from shardlog.ranges import check_ranges
@@ -78,7 +79,13 @@ class Worker:
     """
 
     def __init__(
-        self, listener: Listener, store: ProjectionStore, source: Source, limits: Limits, owners: RowOwners | None
+        self,
+        listener: Listener,
+        store: ProjectionStore,
+        source: Source,
+        limits: Limits,
+        owners: RowOwners | None,
+        outage: Outage,
     ) -> None:
         self.listener = listener
         self.build: Build | None = None
@@ -100,6 +107,7 @@ class Worker:
         self._source = source
         self._limits = limits
         self._owners = owners
+        self._outage = outage
 
     @property
     def name(self) -> str:
@@ -127,6 +135,7 @@ class Worker:
             is_stopped=self.stopped is not None,
             handled=self.handled,
             dead_letters=self.lettered,
+            open_letters=sum(number for shard, number in self._parking.open.items() if shard in self.shards),
             next=next,
             end=ends,
             lag_s={shard: ages.get(shard, 0.0) if next.get(shard, 0) < end else 0.0 for shard, end in ends.items()},
@@ -149,6 +158,13 @@ class Worker:
         for attempt in self._attempts():
             with attempt:
                 self._load()
+        self._outage.passed(self.name)
+
+    def look_at_letters(self) -> None:
+        """See which of its open dead letters somebody has settled. Raises StoreUnavailable and StoreFailed."""
+        if self._parking.parked:
+            stored = self._store.stored(self._kept.key)
+            self._parking = Parking(stored, stored.checkpoints)
 
     def _load(self) -> None:
         stored = self._store.stored(self._kept.key)
@@ -305,6 +321,7 @@ class Worker:
             for attempt in self._attempts():
                 with attempt:
                     self._store.write(batch, keep=False)
+            self._outage.passed(self.name)
         except (RowsRefused, DomainError) as error:
             return error
         except CheckpointMoved as error:
@@ -323,6 +340,7 @@ class Worker:
                     if attempt.num == 1 or self.checkpoints != checkpoints:
                         raise
                     return False
+        self._outage.passed(self.name)
         return True
 
     def _look_again(self, error: CheckpointMoved) -> None:
@@ -332,10 +350,15 @@ class Worker:
         if self.checkpoints == before:
             raise _Outdated(str(error)) from error
 
+    def _may_pass(self, error: Exception) -> bool:
+        if isinstance(error, StoreUnavailable):
+            self._outage.met(self.name, error)
+        return isinstance(error, StoreUnavailable)
+
     def _attempts(self) -> Iterable[stamina.Attempt]:
         limits = self._limits
         return stamina.retry_context(
-            on=StoreUnavailable,
+            on=self._may_pass,
             attempts=limits.write_attempts_max,
             timeout=limits.write_deadline_s,
             wait_initial=0.02,

@@ -73,7 +73,7 @@ _ALL = (
         "shardlog_projection_lag_events",
         "gauge",
         ("projection", "shard"),
-        "About how many events not heard yet: the records, by what the records until now held.",
+        "About how many events not heard yet, 1 at least: the records, by what the records until now held.",
     ),
     Metric(
         "shardlog_projection_lag_seconds",
@@ -84,6 +84,12 @@ _ALL = (
     Metric("shardlog_projection_next_offset", "gauge", ("projection", "shard"), "The first offset not written yet."),
     Metric("shardlog_projection_heard_total", "counter", ("projection",), "Events and rejections that were heard."),
     Metric("shardlog_projection_dead_letters_total", "counter", ("projection",), "Dead letters that were written."),
+    Metric(
+        "shardlog_projection_open_dead_letters",
+        "gauge",
+        ("projection",),
+        "Dead letters of the shards kept here that are to be retried or skipped.",
+    ),
     Metric("shardlog_projection_stopped", "gauge", ("projection",), "1 where the projection has stopped."),
     Metric("shardlog_projection_batch_events", "histogram", ("projection",), "Events of committed batches."),
     Metric(

@@ -62,14 +62,16 @@ class ShardFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProjectionFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One projection, in the shards that this process serves. handled: events and rejections that it has heard here.
-    dead_letters: that it has written here. next, end: by shard, the first offset not read, and where the log ended at
-    the last look. lag_s: by shard, the age of the oldest record not read, in seconds, or 0. counts: here. building: by
-    build that is built beside the one that serves, how much of the journal it has read, 0 to 1."""
+    dead_letters: that it has written here. open_letters: of these shards, those that wait for somebody. next, end: by
+    shard, the first offset not read, and where the log ended at the last look. lag_s: by shard, the age of the oldest
+    record not read, in seconds, or 0. counts: here. building: by build that is built beside the one that serves, how
+    much of the journal it has read, 0 to 1."""
 
     name: str
     is_stopped: bool
     handled: int
     dead_letters: int
+    open_letters: int
     next: Mapping[int, int]
     end: Mapping[int, int]
     lag_s: Mapping[int, float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import ceil
 from typing import NamedTuple, TypeAlias
 
 from shardlog.telemetry.counts import Distribution
@@ -100,11 +101,11 @@ def _snapshots(shard: str, figures: SnapshotFigures) -> Iterator[Sample]:
 
 def _projection(figures: ProjectionFigures) -> Iterator[Sample]:
     name, counts = figures.name, figures.counts
-    events_a_record = counts.batch_events.sum / counts.records if counts.records else 0.0
+    events_a_record = (counts.batch_events.sum + 1) / (counts.records + 1)  # of which nothing is known: an event each
     for shard, end in figures.end.items():
         next = figures.next.get(shard, 0)
         yield Sample("shardlog_projection_lag_records", (name, str(shard)), max(0, end - next))
-        yield Sample("shardlog_projection_lag_events", (name, str(shard)), round(max(0, end - next) * events_a_record))
+        yield Sample("shardlog_projection_lag_events", (name, str(shard)), ceil(max(0, end - next) * events_a_record))
         yield Sample("shardlog_projection_lag_seconds", (name, str(shard)), figures.lag_s.get(shard, 0.0))
         yield Sample("shardlog_projection_next_offset", (name, str(shard)), next)
     yield Sample("shardlog_projection_shards", (name,), len(figures.end))
@@ -115,6 +116,7 @@ def _projection(figures: ProjectionFigures) -> Iterator[Sample]:
         yield Sample("shardlog_projection_build_progress_ratio", (name, build), progress)
     yield Sample("shardlog_projection_heard_total", (name,), figures.handled)
     yield Sample("shardlog_projection_dead_letters_total", (name,), figures.dead_letters)
+    yield Sample("shardlog_projection_open_dead_letters", (name,), figures.open_letters)
     yield Sample("shardlog_projection_stopped", (name,), int(figures.is_stopped))
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 import msgspec
 
-from shardlog.errors import BuildRefused, ProjectionError
+from shardlog.errors import BuildRefused, InvalidToken, ProjectionError
 from shardlog.journal.reader import FrameTaken, Reader, ReaderState
 from shardlog.model.application import Application
 from shardlog.model.names import closest
@@ -22,7 +22,8 @@ from shardlog.projector.ages import frame_time_us
 from shardlog.projector.choosing import kept
 from shardlog.projector.core import Source
 from shardlog.projector.dead_letters import DeadLetters
-from shardlog.projector.passing_over import pass_over_by_hand
+from shardlog.projector.passing_over import Passage, pass_over_by_hand, passage
+from shardlog.projector.skipping import skip_ahead
 from shardlog.wiring.reading import OpenJournal, open_journal
 from shardlog.wiring.settings import Settings
 from shardlog.wiring.stores import ProjectionDatabase
@@ -96,9 +97,35 @@ class Operating:
         """Work through a stream's dead letters in order; returns how many. Raises HandlerFailed at one that fails."""
         return self._letters(projection).retry(category, id)
 
-    def skip(self, projection: str, token: str) -> None:
-        """Drop a stream's first dead letter for good. Raises InvalidToken, and ProjectionError where none is there."""
-        self._letters(projection).skip(Position.parse(token))
+    def skip(self, projection: str, token: str) -> int | None:
+        """Drop a stream's first dead letter for good; returns how many wait behind it.
+
+        Where there is none and a build has stopped, that passes over the one event and goes on, and None comes back.
+        Raises InvalidToken, and ProjectionError where there is neither.
+        """
+        position, letters = self._position(token), self._letters(projection)
+        there = letters.letters()
+        letter = next((letter for letter in there if letter.position == position), None)
+        if letter is not None:
+            letters.skip(position)
+            return sum((other.category, other.id) == (letter.category, letter.id) for other in there) - 1
+        found = self._application.projections[projection]
+        stopped = [
+            record
+            for record in self._store.builds.records(projection)
+            if record.key.version == found.version and record.state != "retired" and record.stopped
+        ]
+        if not stopped:
+            raise ProjectionError(
+                f"projection {projection!r} has no open dead letter at {token}, and it has not stopped: "
+                f"`shardlog projections dead-letters {projection}` shows which there are"
+            )
+        for record in stopped:
+            build = Build(found, record.key.number)
+            about = (self._opened.journal, self._source, self._application, self._store, build)
+            skip_ahead(*about, position, f"skipped by hand; it stopped the projection: {record.stopped}")
+            self._store.builds.resume(record.key)
+        return None
 
     def pause(self, projection: str, *, is_paused: bool) -> BuildKey:
         """Let nobody write the rows of the build that this code keeps, or let them be written again."""
@@ -108,16 +135,17 @@ class Operating:
             self._store.builds.resume(key)
         return key
 
-    def pass_over(self, projection: str, token: str) -> int:
-        """Move the build that this code keeps behind a position. Returns how many records that passes over."""
-        target = Position.parse(token)
-        if target.journal != self._opened.meta.journal:
-            raise ProjectionError(f"the token is of journal {target.journal}, and this is {self._opened.meta.journal}")
+    def passage(self, projection: str, token: str) -> Passage:
+        """What the build that this code keeps would lack behind a position. Raises InvalidToken, BuildRefused."""
+        target, build = self._position(token), self.keep(projection)
+        about = (self._opened.journal, self._source, self._application, self._store, build)
+        return passage(*about, target.shard, target.offset + 1)
+
+    def pass_over(self, projection: str, passed: Passage) -> None:
+        """Move the build that this code keeps behind these records, and let it go on there. Raises CheckpointMoved."""
         build = self.keep(projection)
-        held = self._store.stored(build.key).checkpoints.get(target.shard)
-        before = target.offset + 1
-        pass_over_by_hand(self._opened.journal, self._source, self._store, build, target.shard, before)
-        return before - (0 if held is None else held.next)
+        pass_over_by_hand(self._store, build, passed)
+        self._store.builds.resume(build.key)
 
     def switch(self, key: BuildKey, behind_max: int | None) -> None:
         """Let the views show this build. Raises BuildRefused, BuildBehind."""
@@ -126,6 +154,17 @@ class Operating:
     def drop(self, key: BuildKey) -> None:
         """Drop a build with its tables. Raises BuildRefused for the one that serves."""
         self._store.builds.drop(key)
+
+    def _position(self, token: str) -> Position:
+        position, source = Position.parse(token), self._source
+        if position.journal != source.journal:
+            raise ProjectionError(f"the token is of journal {position.journal}, and this is {source.journal}")
+        if position.shard >= source.shards:
+            raise InvalidToken(
+                f"the token {token} is of shard {position.shard}, and this journal has {source.shards} shards, from 0: "
+                "copy it from `shardlog projections list` or `dead-letters`"
+            )
+        return position
 
     def _letters(self, projection: str) -> DeadLetters:
         return DeadLetters(self._application, self.keep(projection), self._store)

@@ -12,6 +12,7 @@ from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import DeadLetter, ProjectionStore
+from shardlog.projector.outage import Outage
 from shardlog.projector.runner import Projector, refuse_shared_tables
 from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.worker import Limits
@@ -26,7 +27,8 @@ class ProjectionThreads:
 
     limits: of each projector. apart: each has a thread of its own, so that a slow one holds up no other; a frame is
     decoded once for those that keep pace. Else they share one, which in a file with one writer at a time is faster.
-    in_group: apart, and each serves the shards that it is told to hold, at first none.
+    in_group: apart, and each serves the shards that it is told to hold, at first none. outage: of the store, as others
+    of this process see it.
     error: why a projection does not move at present: the journal cannot be asked for its ends, or its thread has ended
     (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection stands in
     `stopped`. The methods that take a projection's name wait for its batch under way, and none is begun meanwhile; they
@@ -44,7 +46,9 @@ class ProjectionThreads:
         *,
         apart: bool = False,
         in_group: bool = False,
+        outage: Outage | None = None,
     ) -> None:
+        self.outage = outage or Outage()
         all_of_them = tuple(application.projections.values())
         refuse_shared_tables(all_of_them)
         is_apart = apart or in_group
@@ -63,8 +67,10 @@ class ProjectionThreads:
                 serves=() if in_group else None,
                 shared=shared,
                 passes=taken_over.passes if taken_over else lambda _: False,
+                outage=self.outage,
             )
-            return ProjectionThread([one.name for one in projections], projector, journal_id, taken_over)
+            names = [one.name for one in projections]
+            return ProjectionThread(names, projector, journal_id, taken_over, self.outage)
 
         if is_apart:
             self.threads: Mapping[str, ProjectionThread] = {one.name: thread([one]) for one in all_of_them}

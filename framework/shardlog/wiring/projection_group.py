@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 
-from shardlog.errors import ProjectionError
+from shardlog.errors import ProjectionError, StoreUnavailable
 from shardlog.model.application import Application
 from shardlog.ports.leases import Leases, Seen
 from shardlog.projector.spreading import spread
@@ -115,8 +115,12 @@ class ProjectionGroup:
 
     def _tell(self, error: ProjectionError | None) -> None:
         """Log what leases cannot be looked at for, once, and that they can be again."""
-        if error is not None and str(error) != str(self._error):
+        if error is None:
+            self.threads.outage.passed(self)
+        if isinstance(error, StoreUnavailable):
+            self.threads.outage.met(self, error)
+        elif error is not None and str(error) != str(self._error):
             log.warning("%s; shards are served until their leases run out", error)
-        elif error is None and self._error is not None:
-            log.info("leases are looked at again")
+        elif error is None and self._error is not None and not isinstance(self._error, StoreUnavailable):
+            log.warning("leases are looked at again")
         self._error = error

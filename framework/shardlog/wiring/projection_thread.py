@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 
-from shardlog.errors import ShardlogError
+from shardlog.errors import ShardlogError, StoreUnavailable
+from shardlog.projector.outage import Outage
 from shardlog.projector.runner import Projector
 from shardlog.telemetry.fields import Fields
 from shardlog.telemetry.figures import ProjectionFigures
@@ -23,13 +24,19 @@ class ProjectionThread:
     """Steps a projector until it is stopped. A projection that cannot go on stops; the thread waits for its repair.
 
     projector: nobody else steps it. names: of its projections. taken_over: it has one, of which other processes serve
-    shards too; it serves what `hold` says, and this says what stops nothing there. error: why nothing moves at present:
-    the journal cannot be asked for its ends, or the thread has ended (`has_ended`) by a fault that nobody expected;
-    None otherwise. What is wrong with one projection stands in `stopped`.
+    shards too; it serves what `hold` says, and this says what stops nothing there. outage: the projector's.
+    error: why nothing moves at present: the journal cannot be asked for its ends, or the thread has ended
+    (`has_ended`) by a fault that nobody expected; None otherwise. What is wrong with one projection stands
+    in `stopped`.
     """
 
     def __init__(
-        self, names: Sequence[str], projector: Projector, journal_id: str, taken_over: TakenOver | None = None
+        self,
+        names: Sequence[str],
+        projector: Projector,
+        journal_id: str,
+        taken_over: TakenOver | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self._names = ", ".join(names)
         self.error: Exception | None = None
@@ -37,6 +44,7 @@ class ProjectionThread:
         self._journal_id = journal_id
         self._projector = projector
         self._taken_over = taken_over
+        self._outage = outage or Outage()
         self._told: dict[str, ShardlogError] = {}
         self._held: tuple[frozenset[int] | None, float] = (None, inf)
         self._is_stopping = threading.Event()
@@ -138,6 +146,9 @@ class ProjectionThread:
         except ShardlogError as raised:
             read, error = 0, raised
         stopped = projector.stopped
+        for name, stop in stopped.items():
+            if isinstance(stop, StoreUnavailable):
+                self._outage.met(name, stop)
         if self._taken_over is not None:
             for stop in stopped.values():
                 wait_s = self._taken_over.goes_on(projector, stop)
@@ -150,9 +161,9 @@ class ProjectionThread:
         return 0.0 if read else IDLE_SECONDS
 
     def _tell(self, stopped: Mapping[str, ShardlogError]) -> None:
-        """Log each projection that has stopped, once."""
+        """Log each projection that has stopped, once; where its store stays away, that is told as an outage."""
         for name, error in stopped.items():
-            if self._told.get(name) is not error:
+            if self._told.get(name) is not error and not isinstance(error, StoreUnavailable):
                 about: Fields = {"journal": self._journal_id, "projection": name}
                 log.error(
                     "projection %s has stopped; repair it, then resume or rebuild it: %s", name, error, extra=about

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shardlog.adapters.kafka.settings import KafkaSettings
 from shardlog.adapters.sqlite.control import read_meta
 from shardlog.adapters.sqlite.lock import DirectoryLock
-from shardlog.errors import BuildRefused, JournalHeld
+from shardlog.errors import BuildRefused, JournalHeld, sentence
 from shardlog.model.application import Application
 from shardlog.model.projection import Projection
 from shardlog.ports.builds import Builds
@@ -32,6 +32,7 @@ class Rebuilt(NamedTuple):
     """handled: events and rejections that the new build heard. records: of the journal. dead_letters: it has.
 
     build: which build serves now. dropped: which were dropped, as `NAME/VERSION/NUMBER`.
+    is_paused: nobody writes its rows until it is resumed, as it was before.
     """
 
     handled: int
@@ -39,6 +40,7 @@ class Rebuilt(NamedTuple):
     dead_letters: int
     build: str
     dropped: tuple[str, ...]
+    is_paused: bool
 
 
 class Wanted(NamedTuple):
@@ -94,6 +96,7 @@ def rebuild(
             len(letters.letters()),
             letters.build.key.label,
             _drop_old(store.builds, projection, is_shared=tables.is_shared) if wanted.drops_old else (),
+            any(record.is_paused and record.key == letters.build.key for record in store.builds.records(name)),
         )
 
 
@@ -103,7 +106,7 @@ def _refuse_unfinished(builds: Builds, projection: Projection, wanted: Wanted) -
     found, served = unfinished(records, projection), serving(records, projection.name)
     if found is None or served is None or wanted.goes_on or wanted.restarts:
         return
-    stopped = f", stopped at {found.stopped_at}: {found.stopped}" if found.stopped else ""
+    stopped = f", stopped at {found.stopped_at}: {found.stopped.strip().removesuffix('.')}" if found.stopped else ""
     raise BuildRefused(
         f"projection {projection.name!r} has a build that is not finished, {found.key.label}, begun at {found.begun_at}"
         f"{stopped}. Where nobody works on it any more, go on with it by --resume, or drop it and begin again by "
@@ -133,7 +136,7 @@ def _held(directory: Path, *, is_on_kafka: bool, name: str) -> Iterator[None]:
         lock.acquire()
     except JournalHeld as error:
         raise JournalHeld(
-            f"{error}. A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else writes: end "
+            f"{sentence(error)} A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else writes: end "
             "that process by Ctrl-C or SIGTERM, rebuild, and start it again; or give the projection the next version=, "
             "and that process builds its tables beside the old ones; or keep the tables in PostgreSQL"
         ) from error

@@ -75,12 +75,17 @@ class SnapshotStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One projection, as this code keeps it. build, state: of its version's tables; 0 and empty where there are none.
-    lag: records not read yet, by shard. dead_letters: by state."""
+    standing: the state, and what hinders it, for people.
+    is_paused: by hand. stopped: why nobody can go on there, empty for nothing. lag: records not read yet, by shard.
+    dead_letters: by state."""
 
     name: str
     version: int
     build: int
     state: str
+    standing: str
+    is_paused: bool
+    stopped: str
     tables: tuple[str, ...]
     lag: Mapping[int, int]
     dead_letters: Mapping[str, int]
@@ -199,6 +204,9 @@ def _projection(opened: OpenJournal, store: ProjectionStore, projection: Project
         version=projection.version,
         build=0 if record is None else record.key.number,
         state="" if record is None else record.state,
+        standing="" if record is None else record.standing,
+        is_paused=record is not None and record.is_paused,
+        stopped="" if record is None else record.stopped,
         tables=tuple(table_name(row) for row in projection.rows),
         lag=lag,
         dead_letters=Counter(letter.state for letter in stored.letters),

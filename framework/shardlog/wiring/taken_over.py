@@ -33,7 +33,7 @@ class TakenOver:
         self._before: dict[int, int] = {}
         self._moved: Counter[int] = Counter()
         self._told: set[int] = set()
-        self._said: type[ShardlogError] | None = None
+        self._is_said = False
         self._behind_since_s: float | None = None
 
     def serves(self, shards: Collection[int]) -> None:
@@ -59,13 +59,13 @@ class TakenOver:
             self._behind_since_s = time.monotonic()
         if not self.passes(error):
             return None
-        if isinstance(error, StoreUnavailable | JournalUnavailable):
+        if isinstance(error, JournalUnavailable):
             self._say_unavailable(error)
         try:
             projector.go_on(self._name)
         except ShardlogError:
             return RETRY_SECONDS  # what it has stopped with now is judged at the next call
-        self._said = None
+        self._is_said = False
         if not isinstance(error, CheckpointMoved):
             return RETRY_SECONDS
         moved = {shard for shard, next in _next(projector).items() if self._before.get(shard, 0) != next}
@@ -77,9 +77,9 @@ class TakenOver:
         self._behind_since_s = None
 
     def _say_unavailable(self, error: ShardlogError) -> None:
-        if self._said is not type(error):
+        if not self._is_said:
             log.warning("projection %s waits: %s", self._name, error, extra=self._about)
-            self._said = type(error)
+            self._is_said = True
 
     def _count(self, projector: Projector, moved: set[int]) -> None:
         (figures,) = projector.figures()

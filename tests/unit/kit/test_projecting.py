@@ -148,3 +148,15 @@ def test_integers_of_64_bits_pass() -> None:
     kept = project(balances, on(tally.stream("a"), Counted(by=2**63 - 1), Limited(to=-(2**63))))
     kept.then_rows(Balance(number=1, total=2**63 - 1, limit=-(2**63)))
     project(balances, on(tally.stream("a"), Numbered(number=5))).then_rows(Balance(number=5, notes=1e300))
+
+
+@pytest.mark.parametrize("returned", [[put(Hours(lamp="a")), "oops"], ("oops",), "oops", 7])
+def test_what_is_no_change_is_refused_with_what_to_return(returned: object) -> None:
+    wrong = Projection("wrong", rows=[Hours])
+
+    @wrong.on
+    def lit(_event: Lit, _recorded: Recorded) -> Changes:
+        return returned  # type: ignore[return-value]  # as a developer without a type checker may
+
+    with pytest.raises(DomainError, match=r"is no change: return put, update, increment, remove, or a sequence"):
+        project(wrong, on(lamp.stream("a"), Lit())).then_rows()

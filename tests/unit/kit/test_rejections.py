@@ -85,6 +85,10 @@ def test_what_the_engine_itself_refuses_is_no_fault_of_the_domain() -> None:
     given(door).when(Go(to="other")).then_rejected("other_routing_key")
     given(door).when(Visit(at="a"), expected_version=7).then_rejected("wrong_version")
     given(door).when(Go(to="a b")).then_rejected("invalid_command", "$.to`: 'a b'")
+    given(door).when(Go(to="a b")).then_rejected(
+        "invalid_command",
+        "Expected `str` that is a stream's id, up to 200 of A-Z a-z 0-9 _ . ~ - in parts joined by ':'",
+    )
 
 
 def test_what_the_engine_refuses_waits_for_an_operator_when_a_process_manager_sent_it() -> None:

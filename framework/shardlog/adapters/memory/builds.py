@@ -89,9 +89,11 @@ class MemoryBuilds(Builds):
             raise BuildBehind(
                 f"build {key.label} lacks {lacking} records, and {behind_max} is the most: let it catch up"
             )
+        is_paused = contents.record.is_paused
         if serving is not None:
-            self._change(serving.record.key, state="retired")
-        self._change(key, state="serving", stopped="")
+            is_paused = is_paused or serving.record.is_paused
+            self._change(serving.record.key, state="retired", is_paused=False)
+        self._change(key, state="serving", stopped="", is_paused=is_paused)
         self._show(contents)
 
     def drop(self, key: BuildKey) -> None:

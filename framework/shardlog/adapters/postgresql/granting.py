@@ -6,7 +6,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
 
 from shardlog.adapters.postgresql.connecting import connect
-from shardlog.adapters.postgresql.faults import psycopg_mapped
+from shardlog.adapters.postgresql.faults import opening, psycopg_mapped
 from shardlog.adapters.sql.tables import DEAD_LETTERS
 from shardlog.errors import ConfigurationError
 
@@ -27,6 +27,7 @@ def grant_reads(url: str, *, schema: str, role: str) -> None:
     target = make_url(url)
     with (
         psycopg_mapped(f"granting {role!r} to read schema {schema!r} of {target!r}"),
+        opening(target),
         connect(target) as connection,
     ):
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 
 from shardlog.adapters.postgresql.connecting import CONNECT_SECONDS, KEEPALIVE, connect
-from shardlog.adapters.postgresql.faults import psycopg_mapped
+from shardlog.adapters.postgresql.faults import opening
 from shardlog.adapters.sql.reading import SqlProjectionReader
 from shardlog.errors import ConfigurationError
 from shardlog.ports.reading import ResultColumn
@@ -58,7 +58,7 @@ class PostgresqlProjectionReader(SqlProjectionReader):
 
     def __init__(self, url: str, *, schema: str, statement_timeout_ms: int, connections_max: int) -> None:
         target = make_url(url)
-        with psycopg_mapped(f"opening {target!r}"):
+        with opening(target):
             _refuse_writer(target, schema)
         super().__init__(_engine(target, schema, statement_timeout_ms, connections_max), statement_timeout_ms)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from shardlog.adapters.postgresql.connecting import make_schema, open_engine
-from shardlog.adapters.postgresql.faults import psycopg_mapped
+from shardlog.adapters.postgresql.faults import opening, psycopg_mapped
 from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
 from shardlog.adapters.postgresql.views import PostgresqlViews
 from shardlog.adapters.postgresql.waiting import make_function
@@ -55,8 +55,8 @@ class PostgresqlProjectionStore(SqlProjectionStore):
     """Projections in one schema of one database.
 
     url: postgresql://user@host:port/database; the password in it, in PGPASSWORD or in a password file of libpq's.
-    schema: made where it is missing. Raises ConfigurationError for another URL, StoreUnavailable and StoreFailed where
-    it cannot be opened.
+    schema: made where it is missing. Raises ConfigurationError for another URL, and where the server refuses user,
+    password or database; StoreUnavailable and StoreFailed where it cannot be opened.
     """
 
     def __init__(self, url: str, *, schema: str = "shardlog") -> None:
@@ -64,7 +64,7 @@ class PostgresqlProjectionStore(SqlProjectionStore):
         if target.get_backend_name() != "postgresql":
             raise ConfigurationError(f"projections in PostgreSQL need a postgresql:// URL, and this is {target!r}")
         self._tables: dict[tuple[BuildKey, type[Row]], TableStatements] = {}
-        with psycopg_mapped(f"opening {target!r}"):
+        with opening(target):
             make_schema(target, schema)
         super().__init__(open_engine(target, schema))
         with psycopg_mapped(f"opening {target!r}"), self._transaction() as connection:

@@ -26,7 +26,7 @@ from shardlog.adapters.sql.tables import (
 )
 from shardlog.adapters.sql.values import time_text
 from shardlog.adapters.sql.views import ViewWriter
-from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed
+from shardlog.errors import BuildBehind, BuildRefused, RowsRefused, StoreFailed, sentence
 from shardlog.model.handler_code import handlers_digest
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds, BuildState
 from shardlog.ports.projections import LetterState, takes_over
@@ -80,14 +80,16 @@ class SqlBuilds(Builds):
 
     def switch(self, key: BuildKey, ends: Mapping[int, int], *, behind_max: int | None = 0) -> None:
         with _mapped(f"switching to build {key.label}"), self._transaction() as connection:
-            if _found(connection, key).state == "serving":
+            found = _found(connection, key)
+            if found.state == "serving":
                 return
             _check_reach(connection, key, ends, behind_max)
             self._show(connection, key)
             of_name = BUILDS.c.projection == key.projection
-            serving = update(BUILDS).where(of_name, BUILDS.c.state == "serving")
-            connection.execute(serving.values(state="retired"))
-            _change(connection, key, state="serving", switched_at=_now(), stopped="", stopped_at="")
+            serves = (of_name, BUILDS.c.state == "serving")
+            is_paused = found.is_paused or any(connection.execute(select(BUILDS.c.paused).where(*serves)).scalars())
+            connection.execute(update(BUILDS).where(*serves).values(state="retired", paused=False))
+            _change(connection, key, state="serving", switched_at=_now(), stopped="", stopped_at="", paused=is_paused)
 
     def drop(self, key: BuildKey) -> None:
         with _mapped(f"dropping build {key.label}"), self._transaction() as connection:
@@ -139,7 +141,9 @@ def _mapped(doing: str) -> Iterator[None]:
         with mapped(doing):
             yield
     except RowsRefused as error:
-        raise StoreFailed(f"{error}. Nothing was changed. Look at the database: trying again does not help.") from error
+        raise StoreFailed(
+            f"{sentence(error)} Nothing was changed. Look at the database: trying again does not help."
+        ) from error
 
 
 def _records(connection: Connection, projection: str | None) -> list[BuildRecord]:

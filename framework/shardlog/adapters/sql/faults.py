@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import exc
 
 from shardlog.adapters.sql.dialects.choosing import origin_kind
-from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable
+from shardlog.errors import ProjectionError, RowsRefused, StoreFailed, StoreUnavailable, sentence
 
 _SQLSTATE_LATER = ("08", "25P03", "40", "53", "55P03", "57", "58")
 """SQLSTATE classes (PostgreSQL, appendix A): connection, idle too long, rollback, resources, lock, operator, system."""
@@ -38,10 +38,17 @@ def fault(error: Exception, doing: str) -> ProjectionError:
 def as_kind(kind: type[ProjectionError], doing: str, said: str) -> ProjectionError:
     """An error of this kind, with what is to be done about it. said: by the database."""
     if kind is StoreUnavailable:
-        return StoreUnavailable(f"{doing}: {said}. Nothing was written; it is tried again.")
+        return StoreUnavailable(f"{doing}: {sentence(said)} Nothing was written; the same may work later.")
     if kind is StoreFailed:
-        return StoreFailed(f"{doing}: {said}. Nothing was written. Look at the database: trying again does not help.")
+        return StoreFailed(
+            f"{doing}: {sentence(said)} Nothing was written. Look at the database: trying again does not help."
+        )
     return RowsRefused(f"{doing}: {said}")
+
+
+def one_line(said: object) -> str:
+    """A driver's words without their line breaks: a line of a log is one error."""
+    return " ".join(str(said).split())
 
 
 def _kind(error: exc.SQLAlchemyError | sqlite3.Error) -> type[ProjectionError]:
@@ -73,4 +80,4 @@ def by_sqlstate(state: str) -> type[ProjectionError]:
 def _said(error: Exception) -> str:
     """The driver's own words, without the statement and its parameters, which may hold what nobody should read."""
     origin = error.orig if isinstance(error, exc.DBAPIError) else error
-    return f"{type(origin).__name__}: {origin}" if not isinstance(origin, ProjectionError) else str(origin)
+    return f"{type(origin).__name__}: {one_line(origin)}" if not isinstance(origin, ProjectionError) else str(origin)

@@ -35,22 +35,20 @@ def command(projection: str | None, settings: Path | None, as_json: bool) -> Non
         return
     say_table(("projection", "version", "build", "state", "behind", "seconds", "dead letters"), map(_row, found))
     for status in found:
-        for label, text in (("stopped", status.record.stopped), ("passed over by hand", status.record.passed_over)):
+        record = status.record
+        notes = ((record.hindrance, record.stopped), ("passed over by hand", record.passed_over))
+        for label, text in notes if record.state != "retired" else ():
             if text:
-                click.echo(f"{status.record.key.label} {label}: {text.strip()}")
-
-
-def _state(status: BuildStatus) -> str:
-    record = status.record
-    hindered = "stopped" if record.stopped else "paused" if record.is_paused else ""
-    return f"{record.state}, {hindered}" if hindered else record.state
+                click.echo(f"{record.key.label} {label}: {text.strip()}")
+    if any(status.record.state == "retired" for status in found):
+        click.echo("what is retired can be switched back to, or dropped: shardlog projections drop NAME/VERSION/NUMBER")
 
 
 def _row(status: BuildStatus) -> tuple[object, ...]:
     key = status.record.key
     letters = ", ".join(f"{number} {state}" for state, number in sorted(status.dead_letters.items())) or "-"
-    behind = (f"{status.records_behind:,}", f"{status.seconds_behind:.1f}")
-    return (key.projection, key.version, key.number, _state(status), *behind, letters)
+    behind = (f"{status.records_behind:,}", "-" if status.record.state == "retired" else f"{status.seconds_behind:.1f}")
+    return (key.projection, key.version, key.number, status.record.standing, *behind, letters)
 
 
 def _fields(status: BuildStatus) -> dict[str, object]:

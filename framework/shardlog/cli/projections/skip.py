@@ -1,4 +1,4 @@
-"""`shardlog projections skip`: a dead letter, dropped for good."""
+"""`shardlog projections skip`: one event, passed over for good: a dead letter, or what has stopped a projection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from shardlog.cli.options import complete_projection, json_option, load_with_application, settings_option
-from shardlog.cli.printing import say_json
+from shardlog.cli.printing import count, say_json
 
 
 @click.command("skip")
@@ -16,16 +16,18 @@ from shardlog.cli.printing import say_json
 @settings_option
 @json_option
 def command(projection: str, token: str, settings: Path | None, as_json: bool) -> None:
-    """Drop the dead letter of PROJECTION at TOKEN: no row will know of its event, now or after a rebuild.
+    """Pass over the event at TOKEN for PROJECTION: no row will know of it, now or after a rebuild.
 
-    It must be the first of its stream; `retry` then works through those behind it.
+    A dead letter must be the first of its stream; `retry` then works through those behind it. A projection that has
+    stopped at an event goes on behind that one alone; the error names its token.
     """
     from shardlog.wiring.operating import operating
 
     loaded, application = load_with_application(settings)
     with operating(loaded.settings, application) as projections:
-        projections.skip(projection, token)
+        parked = projections.skip(projection, token)
     if as_json:
         say_json({"projection": projection, "token": token, "state": "skipped"})
     else:
-        click.echo(f"{projection}: {token} skipped; retry what is parked behind it")
+        behind = f"retry {count(parked, 'dead letter')} parked behind it" if parked else "nothing is parked behind it"
+        click.echo(f"{projection}: {token} skipped; {'it goes on behind it' if parked is None else behind}")

@@ -78,6 +78,15 @@ class BuildsContract(StoreContract):
         assert self.tallies() == [ROW]
         assert states(store) == {"tallies/1/1": "serving", "tallies/1/2": "retired"}
 
+    def test_what_is_paused_stays_so_over_a_switch(self, store: ProjectionStore) -> None:
+        store.builds.begin(AGAIN, {})
+        store.builds.pause(TALLIES.key, is_paused=True)
+        store.builds.switch(AGAIN.key, {})
+        assert [record.is_paused for record in store.builds.records()] == [False, True]
+        store.builds.pause(AGAIN.key, is_paused=False)
+        store.builds.switch(TALLIES.key, {})
+        assert [record.is_paused for record in store.builds.records()] == [False, False]
+
     def test_a_build_that_lacks_more_than_it_may_is_not_switched_to(self, store: ProjectionStore) -> None:
         store.builds.begin(AGAIN, {})
         store.write(Batch(AGAIN, [Move(None, checkpoint(5)), Move(None, checkpoint(3, shard=2))]))

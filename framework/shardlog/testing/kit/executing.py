@@ -11,6 +11,7 @@ import msgspec
 from shardlog.codec.json import decoder, encode
 from shardlog.codec.places import with_value
 from shardlog.errors import DomainError, EngineRejection, Rejection, check_code
+from shardlog.ids import in_words
 from shardlog.model.aggregate import Decision
 from shardlog.model.context import Context
 from shardlog.model.messages import Command, Event
@@ -43,7 +44,7 @@ def execute(world: World, stream: AnyStream, command: Command, request: Request)
     try:
         read = decoder(type(command)).decode(written)
     except msgspec.ValidationError as error:
-        why = f"{type(command).__name__}: {with_value(error, written)}"
+        why = f"{type(command).__name__}: {in_words(with_value(error, written))}"
         return Decided({}, EngineRejection("invalid_command", why))
     if request.expected_version not in (None, world.version(stream)):
         message = f"{stream} is at version {world.version(stream)}, and {request.expected_version} was expected"

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
-from shardlog.errors import ConfigurationError
+from shardlog.errors import ConfigurationError, StoreUnavailable
 from shardlog.model.application import Application
 from shardlog.ports.projections import ProjectionStore
+from shardlog.projector.outage import Outage
 from shardlog.telemetry.figures import GroupFigures, ProjectionFigures
 from shardlog.wiring.kafka.log import OpenLog, Stopped, opened
 from shardlog.wiring.projecting import ProjectionThreads
@@ -18,6 +19,8 @@ from shardlog.wiring.settings import Settings
 from shardlog.wiring.stores import ProjectionDatabase
 
 LOOK_SECONDS = 0.2
+OPENING_SECONDS = 0.5
+"""Between two tries to open the database of the tables."""
 
 
 class ProjectorProcess:
@@ -34,6 +37,7 @@ class ProjectorProcess:
         self._database = ProjectionDatabase.of(settings)
         self._application = application
         self._stop = threading.Event()
+        self._outage = Outage()
         self._kept: ProjectionThreads | ProjectionGroup | None = None
 
     def stop(self) -> None:
@@ -45,9 +49,9 @@ class ProjectorProcess:
         return [] if self._kept is None else [*self._kept.figures()]
 
     def run(self, announce: Callable[[str], None]) -> None:
-        """Serve until `stop`. announce: called once with the journal's id. A projection that stopped waits for its
-        repair, and the others go on. Raises ConfigurationError, JournalMismatch, JournalHeld, StoreUnavailable and
-        StoreFailed."""
+        """Serve until `stop`. announce: called once with the journal's id, when the tables' database has answered. A
+        projection that stopped waits for its repair, and the others go on. Raises ConfigurationError, JournalMismatch,
+        JournalHeld and StoreFailed."""
         try:
             with opened(self._settings, self._application, self._stop) as log, self._keeping(log) as kept:
                 self._kept = kept
@@ -67,10 +71,10 @@ class ProjectorProcess:
             lock: AbstractContextManager[object] = (
                 nullcontext() if self._database.is_shared else tables_lock(self._settings.directory)
             )
-            with lock, closing(self._database.open_store()) as store:
+            with lock, closing(self._store()) as store:
                 yield self._threads(log, store)
         else:
-            with closing(self._database.open_store()) as store, closing(self._database.open_leases()) as leases:
+            with closing(self._store()) as store, closing(self._database.open_leases()) as leases:
                 threads = self._threads(log, store, in_group=True)
                 names = lease_names(self._application)
                 yield ProjectionGroup(threads, leases, names, log.meta.shards, self._settings.projector.lease_ms)
@@ -86,4 +90,18 @@ class ProjectorProcess:
             limits,
             apart=self._database.is_shared,
             in_group=in_group,
+            outage=self._outage,
         )
+
+    def _store(self) -> ProjectionStore:
+        """The store; where it is away, it is waited for, as once it is open. Raises Stopped."""
+        while True:
+            try:
+                store = self._database.open_store()
+            except StoreUnavailable as error:
+                self._outage.met(self, error)
+                if self._stop.wait(OPENING_SECONDS):
+                    raise Stopped from error
+            else:
+                self._outage.passed(self)
+                return store

@@ -113,7 +113,7 @@ class MariadbDialect(SqlDialect):
             took = keeper.exec_driver_sql(f"SELECT GET_LOCK({LOCK}, @@lock_wait_timeout)").scalar_one()
             if took != 1:
                 raise StoreUnavailable(
-                    "another process makes tables in this database. Nothing was written; it is tried again."
+                    "another process makes tables in this database. Nothing was written; the same may work later."
                 )
             try:
                 yield
