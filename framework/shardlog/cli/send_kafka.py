@@ -148,8 +148,8 @@ def _unanswered(settings: KafkaSettings, sent: Sent, delivered: Delivered, why: 
         click.echo(json.dumps({"command_id": sent.command_id, "delivered": place, "replies": replies}))
     click.echo(
         f"delivered to topic {topic}, partition {delivered.partition}, offset {delivered.offset}, and not known to be "
-        f"accepted: {sentence(why)} It is executed once its shard is served; the reply will stand in topic {replies} under the "
-        f"key {sent.command_id} (none comes for a command id that was executed before, or while no relay runs). Look "
+        f"accepted: {sentence(why)} It is executed once its shard is served; the reply will stand in topic {replies} "
+        f"under the key {sent.command_id} (none comes for a command id that was executed before, or while no relay runs). Look "
         f"with `shardlog stream {sent.category}/{sent.id}`; to send it again: --command-id {sent.command_id}",
         err=True,
     )
@@ -158,6 +158,7 @@ def _unanswered(settings: KafkaSettings, sent: Sent, delivered: Delivered, why: 
 
 def _unknown(why: str, command_id: str) -> ExitCode:
     click.echo(
-        f"shardlog: {sentence(why)} The command may have been delivered: send it again with --command-id {command_id}", err=True
+        f"shardlog: {sentence(why)} The command may have been delivered: send it again with --command-id {command_id}",
+        err=True,
     )
     return ExitCode.TRY_LATER

@@ -136,10 +136,14 @@ class FaultProxy:
     ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._accepted += 1
-            await self._until_heard()
             broker: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-            with suppress(OSError, IndexError):
-                broker = await asyncio.open_connection(*self._targets[place])
+            try:
+                await self._until_heard()
+                with suppress(OSError, IndexError):
+                    broker = await asyncio.open_connection(*self._targets[place])
+            except asyncio.CancelledError:  # the proxy ends
+                writer.transport.abort()
+                raise
             if broker is None:  # as a broker that is gone: the client finds its connection refused, or closed at once
                 writer.transport.abort()
                 return
@@ -174,6 +178,7 @@ class FaultProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     # -- for connections -----------------------------------------------------------------------------------------------
     async def _until_heard(self) -> None:
