@@ -149,8 +149,9 @@ def _unanswered(settings: KafkaSettings, sent: Sent, delivered: Delivered, why: 
     click.echo(
         f"delivered to topic {topic}, partition {delivered.partition}, offset {delivered.offset}, and not known to be "
         f"accepted: {sentence(why)} It is executed once its shard is served; the reply will stand in topic {replies} "
-        f"under the key {sent.command_id} (none comes for a command id that was executed before, or while no relay runs). Look "
-        f"with `shardlog stream {sent.category}/{sent.id}`; to send it again: --command-id {sent.command_id}",
+        f"under the key {sent.command_id} (none comes for a command id that was executed before, or while no "
+        f"relay runs). Look with `shardlog stream {sent.category}/{sent.id}`; to send it again: --command-id "
+        f"{sent.command_id}",
         err=True,
     )
     return ExitCode.TRY_LATER

@@ -9,11 +9,25 @@ from shardlog.errors import DomainError, HandlerFailed, ProjectionError, RowsRef
 from shardlog.model.application import Application
 from shardlog.model.messages import Recorded, RecordedRejection
 from shardlog.model.recorded import Position
-from shardlog.ports.builds import Build
+from shardlog.ports.builds import Build, BuildKey
 from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore
+from shardlog.projector.core import next_offsets
 from shardlog.projector.draft import ChangesRefused, Draft, Listener
 from shardlog.projector.heard import Heard, OldEvent, events_by_tag
 from shardlog.projector.parking import Parking
+
+
+def follow_letters(application: Application, store: ProjectionStore, build: Build, other: BuildKey) -> int:
+    """Settle dead letters in a build that were settled in the other one, which it took them over from: see `follow`.
+
+    Those of all shards, as far as the build has read them. Returns how many. Raises CheckpointMoved where somebody else
+    settles them at the same time, and StoreUnavailable.
+    """
+    stored = store.stored(build.key)
+    if all(letter.state == "skipped" for letter in stored.letters):
+        return 0
+    read = next_offsets(stored.checkpoints)
+    return DeadLetters(application, build, store).follow(store.dead_letters(other), read)
 
 
 class DeadLetters:

@@ -18,9 +18,16 @@ from shardlog.model.application import Application
 from shardlog.ports.builds import WAITS, Build, BuildRecord
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
-from shardlog.projector.choosing import are_other_handlers, kept, next_number, refuse_downgrade, unfinished
-from shardlog.projector.core import Source, check, next_offset, next_offsets
-from shardlog.projector.dead_letters import DeadLetters
+from shardlog.projector.choosing import (
+    are_other_handlers,
+    kept,
+    next_number,
+    refuse_downgrade,
+    serving,
+    unfinished,
+)
+from shardlog.projector.core import Source, check, next_offset
+from shardlog.projector.dead_letters import follow_letters
 from shardlog.projector.outage import Outage
 from shardlog.projector.worker import Worker
 from shardlog.telemetry.fields import Fields
@@ -126,7 +133,8 @@ class BuildWatch:
                 return False
             ends = {**self._ends_seen[0], **ends}
         try:
-            self._follow_letters(worker, worker.build)
+            served = serving(self._store.builds.records(worker.name), worker.name)
+            self._follow_letters(worker, worker.build, served)
             self._store.builds.switch(key, ends)
         except (BuildBehind, CheckpointMoved):  # others build the other shards, or settle the same letters
             return False
@@ -137,24 +145,20 @@ class BuildWatch:
             worker.refused = error
             return False
         worker.state, worker.refused = "serving", None
+        try:
+            self._follow_letters(worker, worker.build, served)  # those that were settled in the meantime
+        except (CheckpointMoved, StoreUnavailable) as error:
+            log.warning("build %s serves; dead letters settled at that moment may be open in it: %s", key.label, error)
         log.info("projection %s: build %s serves", worker.name, key.label, extra=self._fields(worker))
         return True
 
-    def _follow_letters(self, worker: Worker, build: Build) -> None:
+    def _follow_letters(self, worker: Worker, build: Build, served: BuildRecord | None) -> None:
         """Settle dead letters that were retried or skipped, since the build began, in the one that serves.
 
         Those of all shards: whoever else builds may see the switch before it has a turn of its own.
         """
-        stored = self._store.stored(build.key)
-        if all(letter.state == "skipped" for letter in stored.letters):
-            return
-        records = self._store.builds.records(worker.name)
-        serving = next((record.key for record in records if record.state == "serving"), None)
-        if serving is not None:
-            there = self._store.dead_letters(serving)
-            letters = DeadLetters(self._application, build, self._store)
-            if letters.follow(there, next_offsets(stored.checkpoints)):
-                worker.load()
+        if served is not None and follow_letters(self._application, self._store, build, served.key):
+            worker.load()
 
     def note_stopped(self, worker: Worker) -> None:
         """Say in the record, once, why a worker goes on no more. Where another one has overtaken it, that goes on."""

@@ -19,9 +19,9 @@ from shardlog.ports.builds import Build, BuildKey, BuildRecord
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import DeadLetter, ProjectionStore
 from shardlog.projector.ages import frame_time_us
-from shardlog.projector.choosing import kept
+from shardlog.projector.choosing import kept, serving
 from shardlog.projector.core import Source
-from shardlog.projector.dead_letters import DeadLetters
+from shardlog.projector.dead_letters import DeadLetters, follow_letters
 from shardlog.projector.passing_over import Passage, pass_over_by_hand, passage
 from shardlog.projector.skipping import skip_ahead
 from shardlog.wiring.reading import OpenJournal, open_journal
@@ -148,8 +148,21 @@ class Operating:
         self._store.builds.resume(build.key)
 
     def switch(self, key: BuildKey, behind_max: int | None) -> None:
-        """Let the views show this build. Raises BuildRefused, BuildBehind."""
+        """Let the views show this build, with the dead letters settled that are settled where it takes over from.
+
+        Those of another version than this code's are left to code of that version. Raises BuildRefused, BuildBehind,
+        and CheckpointMoved where somebody else settles letters now.
+        """
+        served = serving(self._store.builds.records(key.projection), key.projection)
+        self._follow(key, served)
         self._store.builds.switch(key, self._ends(), behind_max=behind_max)
+        self._follow(key, served)  # those that were settled in the meantime
+
+    def _follow(self, key: BuildKey, served: BuildRecord | None) -> None:
+        projection = self._application.projections.get(key.projection)
+        if served is None or served.key == key or projection is None or projection.version != key.version:
+            return
+        follow_letters(self._application, self._store, Build(projection, key.number), served.key)
 
     def drop(self, key: BuildKey) -> None:
         """Drop a build with its tables. Raises BuildRefused for the one that serves."""

@@ -12,6 +12,7 @@ import pytest
 from shardlog import Application, Changes, Domain, Key, Projection, Recorded, Row, put
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
+from shardlog.adapters.sql.builds import SqlBuilds
 from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import BuildRefused, CheckpointMoved, HandlerFailed, HistoryMissing
 from shardlog.ports.builds import BuildKey
@@ -463,6 +464,27 @@ def test_of_several_that_build_one_version_whoever_switches_settles_the_letters_
     for worker in workers:
         worker.drain()
     assert {row[2] for row in rows("balances")} == {10}
+
+
+def test_letters_that_are_settled_at_the_moment_of_the_switch_are_settled_in_the_new_build_too(
+    log: LogWriter, make: Make, store: SqlProjectionStore, rows: Rows, broken: Broken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("a:1", Deposited(amount=7)))
+    broken.raises_for.add(7)
+    projector = make()
+    projector.drain()
+    broken.raises_for.clear()
+    letters, switch = projector.dead_letters("balances"), SqlBuilds.switch
+
+    def beside(builds: SqlBuilds, *given: Any, **more: Any) -> None:
+        letters.retry("account", "a:1")
+        switch(builds, *given, **more)
+
+    monkeypatch.setattr(SqlBuilds, "switch", beside)
+    projector.rebuild("balances")
+    assert states(store) == {"balances/1/1": "retired", "balances/1/2": "serving"}
+    assert projector.dead_letters("balances").letters() == []
+    assert [row[2] for row in rows("balances")] == [7]
 
 
 def renamed(suffix: str) -> Application:
