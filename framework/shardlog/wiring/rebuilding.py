@@ -138,7 +138,7 @@ def _held(directory: Path, *, is_on_kafka: bool, name: str) -> Iterator[None]:
         raise JournalHeld(
             f"{sentence(error)} A SQLite file has one writer, so projection {name!r} is rebuilt while nobody else "
             "writes: end that process by Ctrl-C or SIGTERM, rebuild, and start it again; or give the projection "
-            "the next version=, and that process builds its tables beside the old ones; or keep the tables in PostgreSQL"
+            "the next version=, and that process builds its tables beside the old ones; or keep them in PostgreSQL"
         ) from error
     try:
         yield
