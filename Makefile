@@ -10,7 +10,7 @@ KILLS ?= 300
 BROKERS ?= 1
 MINUTES ?= 60
 EXAMPLES ?= 500
-PROCESSES ?= 3
+PROCESSES ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-kafka test test-faults kafka-up kafka-down attack-query kill-dev faults projection-faults simulate lint format bench constraints clean
 
