@@ -204,6 +204,10 @@ class Role:
         self._reading.join()
 
 
+BETWEEN_SECONDS = 0.01
+"""A producer that never rests sends more in a slow test than anybody can read again and again."""
+
+
 class Load:
     """A producer's deposits into an account of each ledger, one after another, each with an id of its own."""
 
@@ -219,7 +223,7 @@ class Load:
         )
         self.sent: list[str] = []
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
         for ledger in self._ledgers:
             self._put(ledger, "open", {"owner": "Ada"})
         self._flush()
@@ -233,10 +237,11 @@ class Load:
         return ids
 
     def _put(self, ledger: str, command: str, payload: object) -> str:
-        id = f"c{len(self.sent)}"
-        fields = [1, "account", f"{ledger}:ada", command, id, "", "", "", "", "", "", None, None, payload]
-        self._producer.produce(self._topic, msgspec.json.encode(fields), key=ledger)
-        self.sent.append(id)
+        with self._turn:  # a test deposits while others go on, and each has an id of its own
+            id = f"c{len(self.sent)}"
+            fields = [1, "account", f"{ledger}:ada", command, id, "", "", "", "", "", "", None, None, payload]
+            self._producer.produce(self._topic, msgspec.json.encode(fields), key=ledger)
+            self.sent.append(id)
         return id
 
     def _flush(self) -> None:
@@ -247,7 +252,7 @@ class Load:
         """A few deposits at a time, again and again, while the block runs."""
 
         def run() -> None:
-            while not self._stop.is_set():
+            while not self._stop.wait(BETWEEN_SECONDS):
                 self.deposit(20)
 
         self._stop.clear()

@@ -73,6 +73,7 @@ def test_sigterm_finishes_releases_and_ends_with_0(place: Place) -> None:
     load = Load(place, [LEDGERS[0], LEDGERS[2]])
     with place.serving("executor", "--ordinal", "0") as first:
         first.serves(0, 2)
+        eventually(lambda: len(place.view().owners) == 2, "it is not announced")
         with load.going_on():
             assert first.terminate() == 0, first.log
         assert {s: (o.owner, o.epoch) for s, o in place.view().owners.items()} == {0: ("", 1), 2: ("", 1)}
