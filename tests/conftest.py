@@ -1,6 +1,7 @@
 """For every test: Ctrl-C reaches the processes that tests start, also where this run was started in the background.
 
-What a test has logged goes to the process that shows it, in UTF-8, whatever the test is about.
+What a test has logged goes to the process that shows it, in UTF-8, whatever the test is about. How long an example of
+Hypothesis takes fails no test: machines are loaded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
