@@ -10,7 +10,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "Show every build: version, state, lag, dead letters, what stopped it.",
     "dead-letters": "Show the events that a projection could not handle, and those parked behind them.",
     "retry": "Handle a projection's dead letters again, of one stream or of all.",
-    "skip": "Drop a dead letter for good.",
+    "skip": "Pass over one event for good.",
     "pause": "Let nobody write a projection's rows for now.",
     "resume": "Let a paused or stopped projection go on.",
     "reset": "Move a projection's checkpoint ahead, over records that it cannot take.",
