@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -12,8 +13,11 @@ import stamina
 from sqlalchemy.engine import make_url
 
 from shardlog.adapters.postgresql import PostgresqlProjectionStore
+from shardlog.ports.builds import Build
+from shardlog.ports.projections import Batch
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
+from shardlog.testing.contracts.tallies import letter
 from tests.services.postgresql_faults.judge import assert_equal, fresh, tables_of
 from tests.services.postgresql_faults.ledger import SHARDS, ledger, write_journal
 from tests.services.postgresql_faults.proxy import Message, MessageProxy, Verdict
@@ -142,3 +146,27 @@ def assert_every_step_was_cut(cut_at: list[str], how: Verdict) -> None:
     assert len(cut_at) > CUTS_MIN
     for step in (*COMMIT_STEPS, ">P BEGIN", ">E", "<C UPDATE 1", "<C INSERT"):
         assert any(one.startswith(f"{how.value}: {step}") for one in cut_at), sorted(set(cut_at))
+
+
+def test_how_many_letters_a_batch_has_makes_it_no_more_questions(postgresql: str, postgresql_schema: str) -> None:
+    """Each would be one more moment at which the server may go away: of hundreds hardly a batch would come through."""
+    url, asked = make_url(postgresql), Counter[str]()
+    assert url.port is not None
+
+    def count(message: Message) -> Verdict:
+        asked[message.type] += message.is_request and message.is_of_rows
+        return Verdict.PASS
+
+    with MessageProxy(url.port, count) as proxy:
+        behind = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        store = PostgresqlProjectionStore(behind, schema=postgresql_schema)
+        build = Build(ledger()[1], 1)
+        store.builds.begin(build, {})
+        store.write(Batch(build, letters=[letter(n, "failed", f"a:{n}") for n in range(100)]))
+        questions = []
+        for first, streams in ((100, 2), (200, 100), (400, 100)):  # the first is prepared
+            asked.clear()
+            store.write(Batch(build, letters=[letter(first + n, "parked", f"a:{n}") for n in range(streams)]))
+            questions.append(asked["S"] + asked["Q"])
+        store.close()
+    assert questions[2] <= questions[0] + 1, questions

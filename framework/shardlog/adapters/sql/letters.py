@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from shardlog.adapters.sql.tables import DEAD_LETTERS, of_build
 from shardlog.errors import CheckpointMoved
@@ -36,10 +55,17 @@ def write(connection: Connection, batch: Batch) -> None:
     for position in batch.skipped:
         skip = update(DEAD_LETTERS).where(_at(key, position)).values(state="skipped")
         _expect_one(key, position, connection.execute(skip).rowcount)
-    for letter in batch.letters:
-        if letter.state == "parked":
-            _expect_open(connection, key, letter)
-        connection.execute(insert(DEAD_LETTERS), _values(key, letter))
+    if batch.letters:
+        _expect_open(connection, key, _parked_behind_stored(batch.letters))
+        connection.execute(insert(DEAD_LETTERS), [_values(key, letter) for letter in batch.letters])
+
+
+def _parked_behind_stored(letters: Sequence[DeadLetter]) -> list[tuple[str, str]]:
+    """The streams whose first letter here is parked, so that what it is parked behind must be there."""
+    first: dict[tuple[str, str], DeadLetter] = {}
+    for letter in letters:
+        first.setdefault((letter.category, letter.id), letter)
+    return [stream for stream, letter in first.items() if letter.state == "parked"]
 
 
 def _at(key: BuildKey, position: Position) -> ColumnElement[bool]:
@@ -61,19 +87,42 @@ def _expect_one(key: BuildKey, position: Position, count: int) -> None:
         )
 
 
-def _expect_open(connection: Connection, key: BuildKey, letter: DeadLetter) -> None:
-    """Lock what the letter is parked behind. Another worker may have settled all of it since this one looked."""
-    ahead = select(_HELD.log_offset).where(
-        of_build(DEAD_LETTERS, key),
-        _HELD.category == letter.category,
-        _HELD.id == letter.id,
-        _HELD.state != "skipped",
-    )
-    if connection.execute(ahead.limit(1).with_for_update()).first() is None:
+def _expect_open(connection: Connection, key: BuildKey, streams: Sequence[tuple[str, str]]) -> None:
+    """Lock what letters are parked behind, in each stream. Another worker may have settled all of it meanwhile."""
+    if not streams:
+        return
+    look = _open_of_all if connection.dialect.name == "postgresql" else _open_of_each
+    gone = set(streams) - look(connection, key, streams)
+    if gone:
+        category, id = min(gone)
         raise CheckpointMoved(
-            f"projection {key.projection!r}: {letter.category}/{letter.id} has no dead letters any more: another "
-            "worker has settled them. Nothing was written here; the batch is planned anew."
+            f"projection {key.projection!r}: {category}/{id} has no dead letters any more: another worker has settled "
+            "them. Nothing was written here; the batch is planned anew."
         )
+
+
+def _open_of_each(connection: Connection, key: BuildKey, streams: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    one = _one_open(key, bindparam("in_category"), bindparam("in_id"))
+    found = (connection.execute(one, {"in_category": category, "in_id": id}).first() for category, id in streams)
+    return {stream for stream, row in zip(streams, found, strict=True) if row is not None}
+
+
+def _open_of_all(connection: Connection, key: BuildKey, streams: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """In one statement, however many streams there are."""
+    categories, ids = (literal([stream[place] for stream in streams], ARRAY(Text)) for place in (0, 1))
+    named = (column("category", Text), column("id", Text))
+    asked = func.unnest(categories, ids).table_valued(*named, name="asked").render_derived()
+    one = _one_open(key, asked.c.category, asked.c.id).lateral("one")
+    found = connection.execute(select(asked.c.category, asked.c.id).join(one, true()))
+    return {(row.category, row.id) for row in found}
+
+
+def _one_open(key: BuildKey, category: ColumnElement[str], id: ColumnElement[str]) -> Select[int]:
+    """One dead letter of a stream that is not skipped, locked."""
+    ahead = select(_HELD.log_offset).where(
+        of_build(DEAD_LETTERS, key), _HELD.category == category, _HELD.id == id, _HELD.state != "skipped"
+    )
+    return ahead.limit(1).with_for_update()
 
 
 def _values(key: BuildKey, letter: DeadLetter) -> dict[str, object]:

@@ -165,6 +165,22 @@ class ProjectionStoreContract(BuildsContract):
             store.write(Batch(TALLIES, [Move(None, checkpoint(5))], letters=[letter(4, "parked")]))
         assert store.stored(TALLIES.key) == ({}, [], {})
 
+    def test_of_several_streams_each_must_have_what_its_letters_are_parked_behind(self, store: ProjectionStore) -> None:
+        streams = [f"acme:{name}" for name in "abc"]
+        store.write(Batch(TALLIES, letters=[letter(3 + n, "failed", id) for n, id in enumerate(streams)]))
+        parked = [letter(20 + n, "parked", id) for n, id in enumerate(streams * 2)]
+        new = [letter(40, "failed", "acme:d"), letter(41, "parked", "acme:d")]
+        store.write(Batch(TALLIES, letters=[*parked, *new]))
+        assert len(store.dead_letters(TALLIES.key)) == 3 + 6 + 2
+        gone = [letter(4, "failed"), letter(21, "parked"), letter(24, "parked")]
+        store.write(Batch(TALLIES, handled=[one.position for one in gone]))
+        before = store.dead_letters(TALLIES.key)
+        late = [letter(50 + n, "parked", id) for n, id in enumerate(streams)]
+        with pytest.raises(CheckpointMoved, match="acme:b has no dead letters any more"):
+            store.write(Batch(TALLIES, [Move(None, checkpoint(60))], letters=late))
+        assert store.dead_letters(TALLIES.key) == before
+        assert store.stored(TALLIES.key).checkpoints == {}
+
     def test_a_dead_letter_is_handled_with_its_rows_and_only_once(self, store: ProjectionStore) -> None:
         store.write(Batch(TALLIES, letters=[letter(3, "failed")]))
         handled = Batch(
