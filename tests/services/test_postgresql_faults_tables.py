@@ -158,6 +158,41 @@ def test_a_table_changed_under_a_worker_stops_it_where_it_writes_and_no_event_be
     field.finish()
 
 
+REFUSES_AT_THE_COMMIT = """
+CREATE SEQUENCE refusals;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('refusals') <= {times} THEN
+            RAISE EXCEPTION 'not today' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NULL;
+    END $$;
+CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON {moves} DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+"""A sequence counts on where its transaction is rolled back."""
+
+
+def test_what_is_refused_at_the_commit_alone_is_no_events_fault_and_stops_the_worker(field: Field) -> None:
+    field.begin()
+    execute(field, REFUSES_AT_THE_COMMIT.format(times=10**9, **physical(field)))
+    assert "not today" in stopped_by(field, "RowsRefused")
+    assert b"not today" not in b"".join(field.contents()["dead letters"])
+    execute(field, "DROP FUNCTION refuse CASCADE")
+    field.work()
+    field.finish()
+
+
+def test_a_refusal_that_has_passed_when_the_event_at_fault_is_looked_for_condemns_none(field: Field) -> None:
+    field.begin()
+    execute(field, REFUSES_AT_THE_COMMIT.format(times=9, **physical(field)))
+    worker = field.work()
+    field.wait_until_caught_up()
+    assert worker.stopped == []
+    execute(field, "DROP FUNCTION refuse CASCADE; DROP SEQUENCE refusals")
+    assert b"not today" not in b"".join(field.finish()["dead letters"])
+
+
 def is_somebody_changing(field: Field) -> bool:
     query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE%'"
     with psycopg.connect(field.url) as connection:

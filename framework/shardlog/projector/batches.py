@@ -12,6 +12,7 @@ from shardlog.projector.core import Passed, Record, Source, before, check, cut_o
 from shardlog.projector.cut import Cut, CutReader
 from shardlog.projector.feed import Feed
 from shardlog.projector.heard import FrameReader
+from shardlog.projector.settling import Settling
 from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.worker import Limits, Worker
 
@@ -78,7 +79,8 @@ class Batches:
             for worker, draft in drafts:
                 worker.hear(draft, heard)
         for worker, draft in drafts:
-            worker.write(draft, passed, records, lambda frame: reader.read(*frame))
+            settling = Settling(worker, self._source, lambda frame: reader.read(*frame), self._limits.replans_max)
+            settling.write(draft, passed, records)
 
     def _write_before(self, stop: UnknownFormat, worker: Worker, records: Sequence[Record]) -> int:
         """Write what stands before a frame that does not decode, and stop there (rule R4). Returns how many records."""

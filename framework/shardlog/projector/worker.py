@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from time import monotonic
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import msgspec
 import stamina
@@ -23,8 +23,8 @@ from shardlog.ports.builds import Build, BuildRecord, BuildState
 from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import Batch, ProjectionStore
 from shardlog.projector.ages import Ages
-from shardlog.projector.core import Frame, Passed, Record, Source, moves, next_offsets, pass_over
-from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why, position_of, reason
+from shardlog.projector.core import Source, moves, next_offsets
+from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why
 from shardlog.projector.heard import Heard
 from shardlog.projector.outage import Outage
 from shardlog.projector.parking import Parking
@@ -35,8 +35,6 @@ from shardlog.telemetry.fields import Fields
 from shardlog.telemetry.figures import ProjectionFigures
 
 log = logging.getLogger("shardlog.projector")
-Read: TypeAlias = Callable[[Frame], list[Heard]]
-"""Decodes a frame for this projection, among others."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +51,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     write_deadline_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     """How long it is tried."""
     replans_max: Annotated[int, msgspec.Meta(ge=0)] = 10
-    """How often a batch is planned anew since dead letters were settled by hand meanwhile."""
+    """How often a batch is planned anew where no event is at fault: dead letters were settled by hand meanwhile, or the
+    store refused rows that it takes when they are tried again."""
     lease_ms: Annotated[int, msgspec.Meta(ge=300, le=86_400_000)] = 5_000
     """How long a process of a group keeps its shards without saying that it lives; it says so three times as often."""
 
@@ -61,11 +60,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         check_ranges(self, "projector")
 
 
-class _Outdated(Exception):
-    """Dead letters were settled by another worker after they were read here: plan the batch again."""
+class Outdated(CheckpointMoved):
+    """No checkpoint has moved: dead letters were settled by another worker after they were read here.
 
-
-_Fault: TypeAlias = _Outdated | ChangesRefused | RowsRefused | DomainError | HandlerFailed
+    The batch is planned again.
+    """
 
 
 class Worker:
@@ -182,24 +181,6 @@ class Worker:
         except ShardlogError as error:
             self.stopped = error
 
-    def write(self, draft: Draft, passed: Passed, records: Sequence[Record], read: Read) -> None:
-        """Write the draft of these records; settle them with care where an event does not fit. Other errors stop it."""
-        if self.stopped is not None:
-            return
-        try:
-            if not draft.is_torn and self._is_finished(draft, passed.checkpoints):
-                return
-            self.settle(records, read)
-        except ShardlogError as error:
-            self.stopped = error
-
-    def _is_finished(self, draft: Draft, checkpoints: Mapping[int, Checkpoint]) -> bool:
-        try:
-            self.finish(draft, checkpoints)
-        except (_Outdated, RowsRefused, DomainError):
-            return False
-        return True
-
     def draft(self, condemned: Mapping[Position, Why] | None = None) -> Draft:
         """An empty draft of the next batch."""
         return Draft(self.listener, self._parking, condemned or {}, self._limits.dead_letters_max, self._owners)
@@ -241,83 +222,13 @@ class Worker:
     def _fields(self, position: Position) -> Fields:
         return {"journal": position.journal, "shard": position.shard, "projection": self.name}
 
-    def settle(self, records: Sequence[Record], read: Read) -> None:
-        """Write these records, whatever is wrong with some events: in halves, until those are found and dead letters.
+    def refusal(self, draft: Draft) -> RowsRefused | DomainError | None:
+        """Why the store takes this draft's rows and letters not, if so; nothing is kept of the trial.
 
-        Where the projection must stop at one, all records before it are written. read: decodes a frame. Raises
-        HandlerFailed there, and ProjectionError where the fault is not an event's.
+        Raises Outdated.
         """
-        condemned: dict[Position, Why] = {}
-        replans = 0
-        while True:
-            passed = pass_over(self._source, self.checkpoints, records)
-            error = self._fault(passed, condemned, read)
-            if error is None:
-                return
-            if isinstance(error, RowsRefused | DomainError) and len(records) == 1:
-                items = [item for frame in passed.frames for item in read(frame)]
-                error = self._condemn(items, condemned, error)
-            if isinstance(error, _Outdated):
-                replans += 1
-                if replans > self._limits.replans_max:
-                    raise CheckpointMoved(str(error)) from error
-            elif len(records) > 1:
-                middle = len(records) // 2
-                self.settle(records[:middle], read)
-                self.settle(records[middle:], read)
-                return
-            elif isinstance(error, HandlerFailed):
-                raise error
-            elif isinstance(error, ChangesRefused):
-                condemned[error.position] = error.why
-
-    def _fault(self, passed: Passed, condemned: dict[Position, Why], read: Read) -> _Fault | None:
-        """Write these frames; what is wrong with them, where that may be an event's fault.
-
-        It is returned and not raised, so that what is raised later does not carry it along as its context.
-        """
-        draft = self.draft(condemned)
+        batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters), writers=draft.writers())
         try:
-            for frame in passed.frames:
-                draft.hear(read(frame))
-            self.finish(draft, passed.checkpoints)
-        except (_Outdated, ChangesRefused, RowsRefused, DomainError, HandlerFailed) as error:
-            return error
-        return None
-
-    def _condemn(
-        self, items: list[Heard], condemned: dict[Position, Why], error: RowsRefused | DomainError
-    ) -> _Fault | None:
-        """Condemn the event at fault. Returns why it could not be found, where it is to be looked for again."""
-        try:
-            position, why = self._culprit(items, condemned, error)
-        except _Outdated as outdated:
-            return outdated
-        condemned[position] = why
-        return None
-
-    def _culprit(
-        self, items: list[Heard], condemned: dict[Position, Why], error: RowsRefused | DomainError
-    ) -> tuple[Position, Why]:
-        """The event whose rows are refused: with all before it the store takes them, with it it does not."""
-        passes, fails = 0, len(items)
-        refusal: RowsRefused | DomainError = self._refusal(items, condemned) or error
-        while fails - passes > 1:
-            middle = (passes + fails) // 2
-            found = self._refusal(items[:middle], condemned)
-            if found is None:
-                passes = middle
-            else:
-                fails, refusal = middle, found
-        if not items or position_of(items[fails - 1][2]) in condemned or self._refusal([], condemned) is not None:
-            raise error
-        return position_of(items[fails - 1][2]), reason(refusal)
-
-    def _refusal(self, items: list[Heard], condemned: dict[Position, Why]) -> RowsRefused | DomainError | None:
-        draft = self.draft(condemned)
-        try:
-            draft.hear(items)
-            batch = Batch(self._kept, (), draft.changes(), tuple(draft.letters), writers=draft.writers())
             for attempt in self._attempts():
                 with attempt:
                     self._store.write(batch, keep=False)
@@ -344,11 +255,11 @@ class Worker:
         return True
 
     def _look_again(self, error: CheckpointMoved) -> None:
-        """Read what is stored. Raises _Outdated where the checkpoints are as they were, so that letters have moved."""
+        """Read what is stored. Raises Outdated where the checkpoints are as they were, so that letters have moved."""
         before = self.checkpoints
         self._load()
         if self.checkpoints == before:
-            raise _Outdated(str(error)) from error
+            raise Outdated(str(error)) from error
 
     def _may_pass(self, error: Exception) -> bool:
         if isinstance(error, StoreUnavailable):

@@ -1,0 +1,126 @@
+"""Writing a batch, whatever is wrong with some of its events: in halves, until those are found and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from shardlog.errors import DomainError, HandlerFailed, RowsRefused, ShardlogError
+from shardlog.model.recorded import Position
+from shardlog.ports.checkpoints import Checkpoint
+from shardlog.projector.core import Frame, Passed, Record, Source, pass_over
+from shardlog.projector.draft import ChangesRefused, Draft, Why, position_of, reason
+from shardlog.projector.heard import Heard
+from shardlog.projector.worker import Outdated, Worker
+
+Read: TypeAlias = Callable[[Frame], list[Heard]]
+"""Decodes a frame for one projection, among others."""
+_Refused: TypeAlias = RowsRefused | DomainError
+_Fault: TypeAlias = Outdated | ChangesRefused | RowsRefused | DomainError | HandlerFailed
+
+
+class Settling:
+    """One worker's way through the records of one batch. read: decodes a frame. replans_max: as of Limits."""
+
+    def __init__(self, worker: Worker, source: Source, read: Read, replans_max: int) -> None:
+        self._worker = worker
+        self._source = source
+        self._read = read
+        self._replans_max = replans_max
+
+    def write(self, draft: Draft, passed: Passed, records: Sequence[Record]) -> None:
+        """Write the draft of these records; with care where an event does not fit. Other errors stop the worker."""
+        if self._worker.stopped is not None:
+            return
+        try:
+            if draft.is_torn or not self._is_finished(draft, passed.checkpoints):
+                self._settle(records)
+        except ShardlogError as error:
+            self._worker.stopped = error
+
+    def _is_finished(self, draft: Draft, checkpoints: Mapping[int, Checkpoint]) -> bool:
+        try:
+            self._worker.finish(draft, checkpoints)
+        except (Outdated, RowsRefused, DomainError):
+            return False
+        return True
+
+    def _settle(self, records: Sequence[Record]) -> None:
+        """Write these records, in halves where an event is at fault.
+
+        Where the projection must stop at one, all records before it are written. Raises HandlerFailed there, and
+        ProjectionError where the fault is not an event's.
+        """
+        condemned: dict[Position, Why] = {}
+        replans = 0
+        while True:
+            passed = pass_over(self._source, self._worker.checkpoints, records)
+            error = self._fault(passed, condemned)
+            if error is None:
+                return
+            if len(records) > 1 and not isinstance(error, Outdated):
+                middle = len(records) // 2
+                self._settle(records[:middle])
+                self._settle(records[middle:])
+                return
+            if isinstance(error, HandlerFailed):
+                raise error
+            if isinstance(error, ChangesRefused):
+                condemned[error.position] = error.why
+                continue
+            found = error if isinstance(error, Outdated) else self._condemn(passed, condemned, error)
+            if found is not None:
+                replans += 1
+                if replans > self._replans_max:
+                    raise found
+
+    def _fault(self, passed: Passed, condemned: Mapping[Position, Why]) -> _Fault | None:
+        """Write these frames; what is wrong with them, where that may be an event's fault.
+
+        It is returned and not raised, so that what is raised later does not carry it along as its context.
+        """
+        draft = self._worker.draft(condemned)
+        try:
+            for frame in passed.frames:
+                draft.hear(self._read(frame))
+            self._worker.finish(draft, passed.checkpoints)
+        except (Outdated, ChangesRefused, RowsRefused, DomainError, HandlerFailed) as error:
+            return error
+        return None
+
+    def _condemn(self, passed: Passed, condemned: dict[Position, Why], error: _Refused) -> ShardlogError | None:
+        """Condemn the event at fault. Returns why none was found, where it is to be looked for again."""
+        items = [item for frame in passed.frames for item in self._read(frame)]
+        try:
+            refusal = self._refusal(items, condemned)
+            if refusal is None:  # the store takes all of it: whatever it refused has passed, or is no event's fault
+                return error
+            position, why = self._culprit(items, condemned, refusal)
+        except Outdated as outdated:
+            return outdated
+        condemned[position] = why
+        return None
+
+    def _culprit(
+        self, items: list[Heard], condemned: Mapping[Position, Why], refusal: _Refused
+    ) -> tuple[Position, Why]:
+        """The event whose rows are refused: with all before it the store takes them, with it it does not."""
+        passes, fails, whole = 0, len(items), refusal
+        while fails - passes > 1:
+            middle = (passes + fails) // 2
+            found = self._refusal(items[:middle], condemned)
+            if found is None:
+                passes = middle
+            else:
+                fails, refusal = middle, found
+        if not items or position_of(items[fails - 1][2]) in condemned or self._refusal([], condemned) is not None:
+            raise whole
+        return position_of(items[fails - 1][2]), reason(refusal)
+
+    def _refusal(self, items: list[Heard], condemned: Mapping[Position, Why]) -> _Refused | None:
+        draft = self._worker.draft(condemned)
+        try:
+            draft.hear(items)
+            return self._worker.refusal(draft)
+        except DomainError as error:
+            return error
