@@ -146,8 +146,8 @@ class ProjectionStore(ABC):
         """
 
     @abstractmethod
-    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
-        """All dead letters of a build, by stream in order of positions."""
+    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+        """All dead letters of a build, or of one stream (category, id), by stream in order of positions."""
 
     @abstractmethod
     def close(self) -> None:

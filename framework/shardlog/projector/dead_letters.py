@@ -46,7 +46,7 @@ class DeadLetters:
     def letters(self, *, include_skipped: bool = False) -> list[DeadLetter]:
         """All that are open, by stream in order."""
         letters = self._store.dead_letters(self.build.key)
-        return [letter for letter in letters if include_skipped or letter.state != "skipped"]
+        return letters if include_skipped else _open(letters)
 
     def retry(self, category: str, id: str) -> int:
         """Work through a stream's dead letters in order, a transaction each. Returns how many were handled.
@@ -102,7 +102,7 @@ class DeadLetters:
         return settled
 
     def _open(self, category: str, id: str) -> list[DeadLetter]:
-        return [letter for letter in self.letters() if (letter.category, letter.id) == (category, id)]
+        return _open(self._store.dead_letters(self.build.key, (category, id)))
 
     def _handle(self, letter: DeadLetter, handled: int) -> None:
         draft = Draft(self._listener, Parking.none(), {}, dead_letters_max=1)
@@ -138,3 +138,7 @@ class DeadLetters:
         if event_type in aggregate.upcasters:
             return OldEvent, OldEvent(event, aggregate), recorded
         return event_type, event, recorded
+
+
+def _open(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    return [letter for letter in letters if letter.state != "skipped"]

@@ -65,8 +65,8 @@ class FrailStore(ProjectionStore):
         self._store.write(batch, keep=keep)
         self._may_fail("behind")
 
-    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
-        return self._store.dead_letters(key)
+    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+        return self._store.dead_letters(key, stream)
 
     def close(self) -> None:
         self._store.close()

@@ -65,8 +65,8 @@ class LossyStore(ProjectionStore):
             self.lost_after -= 1
             raise StoreUnavailable("lost after")
 
-    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
-        return self.store.dead_letters(key)
+    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+        return self.store.dead_letters(key, stream)
 
     def close(self) -> None:
         self.store.close()

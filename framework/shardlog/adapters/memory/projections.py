@@ -73,10 +73,11 @@ class MemoryProjectionStore(ProjectionStore):
             database.contents[build.key] = contents
             database.tables |= written
 
-    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
         contents = self._database.contents.get(key)
         letters: Collection[DeadLetter] = () if contents is None else contents.letters.values()
-        return sorted(letters, key=lambda x: (x.category, x.id, *_order(x.position)))
+        wanted = letters if stream is None else [x for x in letters if (x.category, x.id) == stream]
+        return sorted(wanted, key=lambda x: (x.category, x.id, *_order(x.position)))
 
     def close(self) -> None:
         """Nothing to free: what was written stays in the database."""

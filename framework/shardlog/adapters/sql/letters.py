@@ -41,9 +41,11 @@ def places(connection: Connection, key: BuildKey) -> list[LetterPlace]:
     return [LetterPlace(_position(row), row["category"], row["id"], row["state"]) for row in rows]
 
 
-def contents(connection: Connection, key: BuildKey) -> list[DeadLetter]:
-    """A build's dead letters, by stream in order of positions."""
+def contents(connection: Connection, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+    """A build's dead letters, or one stream's among them, by stream in order of positions."""
     wanted = select(DEAD_LETTERS).where(of_build(DEAD_LETTERS, key)).order_by(*_ORDER)
+    if stream is not None:
+        wanted = wanted.where(_HELD.category == stream[0], _HELD.id == stream[1])
     return [_letter(row) for row in connection.execute(wanted).mappings()]
 
 

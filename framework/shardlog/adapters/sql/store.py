@@ -76,10 +76,10 @@ class SqlProjectionStore(ProjectionStore):
             self.prepare(batch.build)
             raise
 
-    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
-        """All dead letters of the build, by stream in order of positions."""
+    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+        """All dead letters of the build, or of one stream, by stream in order of positions."""
         with mapped(f"reading the dead letters of build {key.label}"), self._engine.begin() as connection:
-            return letters.contents(connection, key)
+            return letters.contents(connection, key, stream)
 
     def close(self) -> None:
         """Free connections. Idempotent."""

@@ -153,6 +153,10 @@ class ProjectionStoreContract(BuildsContract):
         written = [letter(11, "failed"), letter(20, "parked"), letter(100, "parked"), letter(4, "failed", id="acme:b")]
         store.write(Batch(TALLIES, letters=written))
         assert store.dead_letters(TALLIES.key) == written
+        for stream in {(held.category, held.id) for held in written}:
+            of_stream = [held for held in written if (held.category, held.id) == stream]
+            assert store.dead_letters(TALLIES.key, stream) == of_stream
+        assert store.dead_letters(TALLIES.key, ("nothing", "there")) == []
         assert store.stored(TALLIES.key).letters == [(w.position, w.category, w.id, w.state) for w in written]
         assert store.dead_letters(NEWER.key) == []
 

@@ -51,8 +51,8 @@ class UnkindStore(ProjectionStore):
         self._crashes.reach("after a projection's transaction")
         self._may_be_unavailable("the answer was lost")
 
-    def dead_letters(self, key: BuildKey) -> list[DeadLetter]:
-        return self._store.dead_letters(key)
+    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+        return self._store.dead_letters(key, stream)
 
     def close(self) -> None:
         self._store.close()
