@@ -28,7 +28,7 @@ CUTS_MIN = 50
 BACK = 8
 POISONED_MESSAGES_MAX = 250
 COMMIT_STEPS = (">Q COMMIT", "<C COMMIT")
-LIMITS = Limits(batch_frames_max=SHARDS)
+LIMITS = Limits(batch_frames_max=SHARDS, turn_ms=0)
 
 
 class CutOnce:

@@ -123,6 +123,11 @@ class ProjectionStore(ABC):
     def builds(self) -> Builds:
         """The builds in this store: there a build's tables are made, switched to, and dropped."""
 
+    @property
+    def waits_for_server(self) -> bool:
+        """Whether `write`, in a thread of its own, mostly waits for a server and leaves the processor to others."""
+        return False
+
     @abstractmethod
     def prepare(self, build: Build) -> None:
         """Check a build's tables before they are written to.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import NamedTuple, TypeAlias
 
 from shardlog.errors import JournalError, JournalUnavailable, Truncated, UnknownFormat
 from shardlog.model.application import Application
@@ -10,15 +13,34 @@ from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.journal import Journal
 from shardlog.projector.core import Passed, Record, Source, before, check, cut_off, next_offset, pass_over
 from shardlog.projector.cut import Cut, CutReader
+from shardlog.projector.drafted import Drafted
 from shardlog.projector.feed import Feed
 from shardlog.projector.heard import FrameReader
 from shardlog.projector.settling import Settling
 from shardlog.projector.shared_frames import SharedFrames
 from shardlog.projector.worker import Limits, Worker
 
+GoesOn: TypeAlias = Callable[[], bool]
+
+
+def always() -> bool:
+    """Of a turn that nobody ends before its time."""
+    return True
+
+
+class _Heard(NamedTuple):
+    """A batch as it was read, and what each worker has made of it."""
+
+    records: Sequence[Record]
+    passed: Passed
+    drafted: Sequence[Drafted]
+
 
 class Batches:
-    """Reads one journal for workers whose positions are near each other. shared, cut: as of Projector."""
+    """Reads one journal for workers whose positions are near each other. shared, cut: as of Projector.
+
+    writes_beside: a batch is written by a thread of its own while the next one is heard.
+    """
 
     def __init__(
         self,
@@ -28,10 +50,13 @@ class Batches:
         limits: Limits,
         shared: SharedFrames | None,
         cut: Cut | None,
+        *,
+        writes_beside: bool,
     ) -> None:
         self._source = source
         self._application = application
         self._limits = limits
+        self._turn_s = limits.turn_ms / 1000 if writes_beside else 0.0
         self._feeds = [Feed(journal, shard) for shard in range(source.shards)]
         self._shared = shared
         self._cut = cut
@@ -41,12 +66,15 @@ class Batches:
         """Let go of what is read ahead of a shard."""
         self._feeds[shard].close()
 
-    def write_next(self, group: Sequence[Worker], ends: Mapping[int, int]) -> int:
-        """Let workers at one position write what follows it, as much as one batch takes. Returns how many records.
+    def write_next(self, group: Sequence[Worker], ends: Mapping[int, int], goes_on: GoesOn = always) -> int:
+        """Let workers at one position write what follows it: a batch, or for a while batch after batch.
+
+        goes_on: whether another one may begin. Returns how many records were read.
 
         What is wrong with the journal stops them, and an error of one's own that worker alone. Raises
         JournalUnavailable.
         """
+        began_s = monotonic()
         checkpoints = group[0].checkpoints
         try:
             check(self._source, group[0].name, checkpoints, ends)
@@ -63,35 +91,67 @@ class Batches:
         for worker in group:
             worker.ages.read(passed.frames)
         try:
-            self._write(group, passed, records)
+            heard = self._hear(group, passed, records)
         except UnknownFormat as error:
             if len(group) > 1:  # perhaps only one of them hears what does not decode
-                return sum(self.write_next([worker], ends) for worker in group)
+                return sum(self.write_next([worker], ends, goes_on) for worker in group)
             return self._write_before(error, group[0], records)
+        until_s = began_s + self._turn_s
+        if monotonic() < until_s and _are_behind(passed, ends):
+            return self._write_on(group, heard, ends, lambda: monotonic() < until_s and goes_on())
+        _write(heard)
         return len(records)
 
-    def _write(self, group: Sequence[Worker], passed: Passed, records: Sequence[Record]) -> None:
-        """Let every worker write these records. Raises UnknownFormat before any of them has written."""
+    def _write_on(self, group: Sequence[Worker], heard: _Heard, ends: Mapping[int, int], goes_on: GoesOn) -> int:
+        """Write a batch while the next one is heard, and so on. Returns how many records were read."""
+        read = 0
+        with ThreadPoolExecutor(1, thread_name_prefix="shardlog-writer") as writer:
+            following: _Heard | None = heard
+            while following is not None:
+                heard = following
+                for one in heard.drafted:
+                    one.begin(writer)
+                following = self._hear_ahead(group, heard, ends) if goes_on() else None
+                read += len(heard.records)
+                written = [one.end() for one in heard.drafted]
+                if not all(written):
+                    break  # what was heard since is heard again, from where they stand now
+        return read
+
+    def _hear_ahead(self, group: Sequence[Worker], heard: _Heard, ends: Mapping[int, int]) -> _Heard | None:
+        """What comes behind a batch that is not written yet, if it can be heard before that is."""
+        if not all(one.can_be_followed for one in heard.drafted):
+            return None
+        try:
+            records = self._records(heard.passed.checkpoints, ends)
+            passed = pass_over(self._source, heard.passed.checkpoints, records)
+            return self._hear(group, passed, records) if records else None
+        except JournalError:
+            return None  # the next step meets it first, and says what it is
+
+    def _hear(self, group: Sequence[Worker], passed: Passed, records: Sequence[Record]) -> _Heard:
+        """Let every worker hear these records. Raises UnknownFormat before any of them has written."""
         reader = self._reader(group)
-        drafts = [(worker, worker.draft()) for worker in group]
+        drafted = [Drafted(worker, passed, records, self._settling(worker, reader)) for worker in group]
         for frame in passed.frames:
             heard = reader.read(*frame) if self._shared is None else self._shared.read(*frame, reader)
-            for worker, draft in drafts:
-                worker.hear(draft, heard)
-        for worker, draft in drafts:
-            settling = Settling(worker, self._source, lambda frame: reader.read(*frame), self._limits.replans_max)
-            settling.write(draft, passed, records)
+            for one in drafted:
+                one.hear(heard)
+        return _Heard(records, passed, drafted)
 
     def _write_before(self, stop: UnknownFormat, worker: Worker, records: Sequence[Record]) -> int:
         """Write what stands before a frame that does not decode, and stop there (rule R4). Returns how many records."""
         records = before(stop, records)
         try:
             if records:
-                self._write([worker], pass_over(self._source, worker.checkpoints, records), records)
+                _write(self._hear([worker], pass_over(self._source, worker.checkpoints, records), records))
         except UnknownFormat as another:  # of another shard
             return self._write_before(another, worker, records)
         worker.stopped = worker.stopped or stop
         return len(records)
+
+    def _settling(self, worker: Worker, reader: FrameReader) -> Settling:
+        return Settling(worker, self._source, lambda frame: reader.read(*frame), self._limits.replans_max)
 
     def _reader(self, group: Sequence[Worker]) -> FrameReader:
         names = tuple(worker.name for worker in group)
@@ -118,3 +178,13 @@ class Batches:
             frames_left -= len(found)
             bytes_left -= sum(len(record.value) for record in found)
         return records
+
+
+def _write(heard: _Heard) -> None:
+    for one in heard.drafted:
+        one.begin()
+        one.end()
+
+
+def _are_behind(passed: Passed, ends: Mapping[int, int]) -> bool:
+    return any(next_offset(passed.checkpoints, shard) < end for shard, end in ends.items())

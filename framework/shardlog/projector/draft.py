@@ -110,6 +110,11 @@ class Draft:
         self._gathered: list[list[tuple[Event, Recorded]]] = [[] for _ in listener.batches]
         self._is_careful = bool(parking.parked or parking.decided or condemned)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is whole, has no dead letters, and no handler of batches writes with it."""
+        return not (self.is_torn or self.letters or self._listener.batches)
+
     def hear(self, items: Iterable[Heard]) -> None:
         """Take what is heard of one frame.
 

@@ -21,7 +21,7 @@ from shardlog.ports.builds import Build
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.ages import now_us
-from shardlog.projector.batches import Batches
+from shardlog.projector.batches import Batches, GoesOn, always
 from shardlog.projector.core import Source, check, next_offset, next_offsets
 from shardlog.projector.cut import Cut
 from shardlog.projector.dead_letters import DeadLetters
@@ -86,8 +86,9 @@ class Projector:
         self._store = store
         self._limits = limits or Limits()
         self._passes = passes
-        self._batches = Batches(journal, self._source, application, self._limits, shared, cut)
-        self._beside = Batches(journal, self._source, application, self._limits, shared, cut)
+        reads = (journal, self._source, application, self._limits, shared, cut)
+        self._batches = Batches(*reads, writes_beside=store.waits_for_server)
+        self._beside = Batches(*reads, writes_beside=store.waits_for_server)
         self._outage = outage or Outage()
         self._watch = BuildWatch(journal, self._source, application, store, now_s, self._outage)
         self._checks_rows = check_rows
@@ -134,8 +135,10 @@ class Projector:
         """Events and rejections that each projection has heard since this projector was made."""
         return {worker.name: worker.handled for worker in self._workers}
 
-    def step(self) -> int:
-        """Write one batch of what is there now. Returns how many records were read; 0 where there is nothing new.
+    def step(self, goes_on: GoesOn = always) -> int:
+        """Write a batch of what is there now, or several where `Limits.turn_ms` lets it.
+
+        goes_on: whether another batch may begin. Returns how many records were read; 0 where there is nothing new.
 
         Raises the first projection's error once all of them are stopped.
         """
@@ -143,8 +146,8 @@ class Projector:
         self._watch.look(self._workers, self._builders)
         for worker in (*self._workers, *self._builders.values()):
             worker.ages.look(next_offsets(worker.checkpoints), ends, now_us())
-        read = sum(self._batches.write_next(group, ends) for group in self._groups())
-        read += sum(self._beside.write_next([one], ends) for one in self._builders.values() if one.is_working)
+        read = sum(self._batches.write_next(group, ends, goes_on) for group in self._groups())
+        read += sum(self._beside.write_next([one], ends, goes_on) for one in self._builders.values() if one.is_working)
         for worker in (*self._workers, *self._builders.values()):
             self._conclude(worker, ends)
         if self._workers and all(worker.stopped is not None for worker in self._workers):

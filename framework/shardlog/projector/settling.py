@@ -1,4 +1,4 @@
-"""Writing a batch, whatever is wrong with some of its events: in halves, until those are found and dead letters."""
+"""Writing records, whatever is wrong with some of their events: in halves, until those are found and dead letters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TypeAlias
 
 from shardlog.errors import DomainError, HandlerFailed, RowsRefused, ShardlogError
 from shardlog.model.recorded import Position
-from shardlog.ports.checkpoints import Checkpoint
 from shardlog.projector.core import Frame, Passed, Record, Source, pass_over
-from shardlog.projector.draft import ChangesRefused, Draft, Why, position_of, reason
+from shardlog.projector.draft import ChangesRefused, Why, position_of, reason
 from shardlog.projector.heard import Heard
 from shardlog.projector.worker import Outdated, Worker
 
@@ -20,7 +19,7 @@ _Fault: TypeAlias = Outdated | ChangesRefused | RowsRefused | DomainError | Hand
 
 
 class Settling:
-    """One worker's way through the records of one batch. read: decodes a frame. replans_max: as of Limits."""
+    """One worker's way through records behind its checkpoints. read: decodes a frame. replans_max: as of Limits."""
 
     def __init__(self, worker: Worker, source: Source, read: Read, replans_max: int) -> None:
         self._worker = worker
@@ -28,24 +27,7 @@ class Settling:
         self._read = read
         self._replans_max = replans_max
 
-    def write(self, draft: Draft, passed: Passed, records: Sequence[Record]) -> None:
-        """Write the draft of these records; with care where an event does not fit. Other errors stop the worker."""
-        if self._worker.stopped is not None:
-            return
-        try:
-            if draft.is_torn or not self._is_finished(draft, passed.checkpoints):
-                self._settle(records)
-        except ShardlogError as error:
-            self._worker.stopped = error
-
-    def _is_finished(self, draft: Draft, checkpoints: Mapping[int, Checkpoint]) -> bool:
-        try:
-            self._worker.finish(draft, checkpoints)
-        except (Outdated, RowsRefused, DomainError):
-            return False
-        return True
-
-    def _settle(self, records: Sequence[Record]) -> None:
+    def settle(self, records: Sequence[Record]) -> None:
         """Write these records, in halves where an event is at fault.
 
         Where the projection must stop at one, all records before it are written. Raises HandlerFailed there, and
@@ -60,8 +42,8 @@ class Settling:
                 return
             if len(records) > 1 and not isinstance(error, Outdated):
                 middle = len(records) // 2
-                self._settle(records[:middle])
-                self._settle(records[middle:])
+                self.settle(records[:middle])
+                self.settle(records[middle:])
                 return
             if isinstance(error, HandlerFailed):
                 raise error

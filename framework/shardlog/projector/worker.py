@@ -13,7 +13,6 @@ import stamina
 from shardlog.errors import (
     CheckpointMoved,
     DomainError,
-    HandlerFailed,
     RowsRefused,
     ShardlogError,
     StoreUnavailable,
@@ -24,8 +23,7 @@ from shardlog.ports.checkpoints import Checkpoint
 from shardlog.ports.projections import Batch, ProjectionStore
 from shardlog.projector.ages import Ages
 from shardlog.projector.core import Source, moves, next_offsets
-from shardlog.projector.draft import ChangesRefused, Draft, Listener, Why
-from shardlog.projector.heard import Heard
+from shardlog.projector.draft import Draft, Listener, Why
 from shardlog.projector.outage import Outage
 from shardlog.projector.parking import Parking
 from shardlog.projector.row_owners import RowOwners
@@ -42,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_frames_max: Annotated[int, msgspec.Meta(ge=1)] = 256
     """Records of one transaction, over all shards; each shard that is behind has at least one."""
-    batch_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
+    batch_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
     """Bytes of these records; a single one may be larger. They are in memory while they are written."""
     dead_letters_max: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Dead letters of one projection; the next one stops it."""
@@ -53,6 +51,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     replans_max: Annotated[int, msgspec.Meta(ge=0)] = 10
     """How often a batch is planned anew where no event is at fault: dead letters were settled by hand meanwhile, or the
     store refused rows that it takes when they are tried again."""
+    turn_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 1_000
+    """How long a projection goes on with batch after batch in one turn, and reads each while the one before is written;
+    0: one batch a turn, as always where no server keeps the rows."""
     lease_ms: Annotated[int, msgspec.Meta(ge=300, le=86_400_000)] = 5_000
     """How long a process of a group keeps its shards without saying that it lives; it says so three times as often."""
 
@@ -170,16 +171,9 @@ class Worker:
         self.checkpoints = {shard: held for shard, held in stored.checkpoints.items() if shard in self.shards}
         self._parking = Parking(stored, stored.checkpoints)
 
-    def hear(self, draft: Draft, heard: list[Heard]) -> None:
-        """Take what is heard of a frame, unless the draft is torn or this worker has stopped."""
-        if draft.is_torn or self.stopped is not None:
-            return
-        try:
-            draft.hear(heard)
-        except (ChangesRefused, HandlerFailed):  # what stands before is written when it is settled
-            draft.is_torn = True
-        except ShardlogError as error:
-            self.stopped = error
+    def goes_on_from(self, draft: Draft) -> bool:
+        """Whether what follows a draft can be heard before that is written: it leaves no dead letters, nor ends any."""
+        return draft.is_plain and not self._parking.decided and self._owners is None
 
     def draft(self, condemned: Mapping[Position, Why] | None = None) -> Draft:
         """An empty draft of the next batch."""
@@ -190,12 +184,21 @@ class Worker:
 
         Raises RowsRefused or DomainError where the rows of some event do not fit, and then nothing has been written.
         """
+        batch = self.batch(draft, checkpoints)
+        self.committed(draft, batch, checkpoints, self.write(batch, checkpoints))
+
+    def batch(self, draft: Draft, checkpoints: Mapping[int, Checkpoint]) -> Batch:
+        """What is to be written of a draft, with the checkpoints that it leads to. Raises DomainError."""
         moved, letters = moves(self.checkpoints, checkpoints), tuple(draft.letters)
-        batch = Batch(self._kept, moved, draft.changes(), letters, writers=draft.writers())
-        began_s = monotonic()
-        if self._write(batch, checkpoints):
+        return Batch(self._kept, moved, draft.changes(), letters, writers=draft.writers())
+
+    def committed(
+        self, draft: Draft, batch: Batch, checkpoints: Mapping[int, Checkpoint], took_s: float | None
+    ) -> None:
+        """A draft was written. took_s: as `write` has returned it. Raises as `load` where letters have changed."""
+        if took_s is not None:
             records = sum(move.new.next - (move.old.next if move.old else 0) for move in batch.moves)
-            self.counts.committed(draft.heard, records, monotonic() - began_s)
+            self.counts.committed(draft.heard, records, took_s)
             self.checkpoints = checkpoints
             self.lettered += len(draft.letters)
             for letter in draft.letters:
@@ -240,8 +243,13 @@ class Worker:
             raise
         return None
 
-    def _write(self, batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> bool:
-        """Write, with patience. False where it was found to be written, by an attempt whose answer was lost."""
+    def write(self, batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> float | None:
+        """Write, with patience. From any thread, while nothing else is done to this worker.
+
+        Returns how many seconds it took; None where it was found to be written, by an attempt whose answer was lost.
+        Raises RowsRefused, Outdated, and what no event is at fault for.
+        """
+        began_s = monotonic()
         for attempt in self._attempts():
             with attempt:
                 try:
@@ -250,9 +258,9 @@ class Worker:
                     self._look_again(error)
                     if attempt.num == 1 or self.checkpoints != checkpoints:
                         raise
-                    return False
+                    return None
         self._outage.passed(self.name)
-        return True
+        return monotonic() - began_s
 
     def _look_again(self, error: CheckpointMoved) -> None:
         """Read what is stored. Raises Outdated where the checkpoints are as they were, so that letters have moved."""

@@ -140,9 +140,15 @@ class ProjectionThread:
                 self._taken_over.begins(projector)
             return self._step(projector)
 
+    def _goes_on(self) -> bool:
+        """Whether a turn under way may begin another batch: nobody waits for it, and the shards are still its own."""
+        shards, until_s = self._held
+        is_held = shards is None or shards == frozenset(self._projector.shards)
+        return is_held and time.monotonic() < until_s and not (self._is_stopping.is_set() or self._next.locked())
+
     def _step(self, projector: Projector) -> float:
         try:
-            read, error = projector.step(), None
+            read, error = projector.step(self._goes_on), None
         except ShardlogError as raised:
             read, error = 0, raised
         stopped = projector.stopped

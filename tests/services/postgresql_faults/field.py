@@ -52,7 +52,7 @@ class Field:
         """Project the first batches here, so that all tables have rows to be met at."""
         store = PostgresqlProjectionStore(self.url, schema=self.schema)
         try:
-            limits = Limits(batch_frames_max=4 * SHARDS)
+            limits = Limits(batch_frames_max=4 * SHARDS, turn_ms=0)
             projector = Projector(self.journal, JOURNAL, SHARDS, self.application, [self.projection], store, limits)
             for _ in range(batches):
                 projector.step()

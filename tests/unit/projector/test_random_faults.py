@@ -38,17 +38,25 @@ KEY = BuildKey("balances", 1, 1)
 
 
 class FrailStore(ProjectionStore):
-    """A store that is unavailable with a chance at each step, before it has done it or behind."""
+    """A store that is unavailable with a chance at each step, before it has done it or behind.
 
-    def __init__(self, store: ProjectionStore, random: Random, chance: float) -> None:
+    waits: whether it is written to beside, as if it waited for a server.
+    """
+
+    def __init__(self, store: ProjectionStore, random: Random, chance: float, *, waits: bool = False) -> None:
         self.failures = 0
         self.chance = chance
+        self._waits = waits
         self._store = store
         self._random = random
 
     @property
     def builds(self) -> Builds:
         return self._store.builds
+
+    @property
+    def waits_for_server(self) -> bool:
+        return self._waits
 
     def prepare(self, build: Build) -> None:
         self._may_fail("before")
@@ -109,7 +117,7 @@ def written_log(random: Random) -> LogWriter:
 
 def projector(log: LogWriter, store: ProjectionStore, broken: Broken, frames_max: int) -> Projector:
     application, balances = bank(broken)
-    limits = Limits(batch_frames_max=frames_max, write_attempts_max=3)
+    limits = Limits(batch_frames_max=frames_max, write_attempts_max=3, turn_ms=2)
     return Projector(log.journal, JOURNAL, SHARDS, application, [balances], store, limits)
 
 
@@ -136,14 +144,15 @@ def on_sqlite(directory: Path, name: str) -> tuple[Database, ProjectionStore]:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("opened", [in_memory, on_sqlite])
+@pytest.mark.parametrize("waits", [False, True], ids=["in-turn", "beside"])
 def test_what_fails_at_any_step_leaves_no_trace(
-    opened: Callable[[Path, str], tuple[Database, ProjectionStore]], seed: int, tmp_path: Path
+    opened: Callable[[Path, str], tuple[Database, ProjectionStore]], seed: int, waits: bool, tmp_path: Path
 ) -> None:
     random, broken = Random(seed), Broken()
     broken.raises_for = {POISON}
     log = written_log(random)
     database, plain = opened(tmp_path, "unkind.sqlite")
-    store = FrailStore(plain, random, CHANCE)
+    store = FrailStore(plain, random, CHANCE, waits=waits)
     at_work: list[Projector] = []
     while not at_work or at_work[0].behind():
         if len(at_work) < PROJECTORS or random.random() < CHANCE:  # killed, and another one in its place

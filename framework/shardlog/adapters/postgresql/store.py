@@ -84,6 +84,11 @@ class PostgresqlProjectionStore(SqlProjectionStore):
                 yield connection
 
     @property
+    def waits_for_server(self) -> bool:
+        """It does: psycopg sends arrays, and waits outside of the interpreter's lock."""
+        return True
+
+    @property
     def builds(self) -> Builds:
         """The builds in this schema."""
         return SqlBuilds(self._patient, self._moment, PostgresqlViews())
