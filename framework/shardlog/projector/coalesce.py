@@ -7,7 +7,7 @@ the two are the same, and the row as it was no longer matters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, TypeAlias, cast
@@ -162,7 +162,11 @@ class TableCoalescer:
         increments: dict[Columns, list[tuple[object, ...]]] = {}
         updates: dict[Columns, list[tuple[object, ...]]] = {}
         checked: set[Columns] = set()
-        for key in self._in_order():
+        in_order = self._in_order()
+        if set(map(type, self._rows.values())) == {self._row}:
+            rows = cast("Iterable[Row]", map(self._rows.__getitem__, in_order))
+            return TableChanges(self._row, list(map(msgspec.structs.astuple, rows)), {}, {}, [])
+        for key in in_order:
             known = self._rows[key]
             if type(known) is dict:
                 known = _incremented(known)

@@ -82,6 +82,9 @@ class Listener:
             return False
 
 
+_CHANGES = frozenset({Increment, Put, Update, Remove})
+
+
 class Draft:
     """One projection's changes over the frames of one batch.
 
@@ -140,9 +143,14 @@ class Draft:
             if changes is None:
                 continue
             try:
-                for change in changes if type(changes) is tuple else listed(changes):
-                    if type(change) is Increment and not is_checked:
+                several: Sequence[Any] = (changes,) if type(changes) in _CHANGES else listed(changes)
+                for change in several:
+                    if is_checked:
+                        self._apply(change, recorded)
+                    elif type(change) is Increment:
                         tables[change.row_type].increment(change.key, change.values)
+                    elif type(change) is Put:
+                        tables[type(change.row)].put(change.row)
                     else:
                         self._apply(change, recorded)
             except RowShared:
