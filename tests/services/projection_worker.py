@@ -65,7 +65,7 @@ def main(directory: str, url: str, schema: str, gate: str, lease_ms: str, versio
     journal = SqliteJournal(Path(directory), SHARDS)
     store, leases = PostgresqlProjectionStore(url, schema=schema), PostgresqlLeases(url, schema=schema)
     application = worker_application(Path(gate), int(version))
-    limits = Limits(batch_frames_max=1, lease_ms=int(lease_ms))
+    limits = Limits(batch_frames_max=1, turn_ms=0, lease_ms=int(lease_ms))  # what a handler has in hand is written next
     threads = ProjectionThreads(journal, JOURNAL, SHARDS, application, store, limits, in_group=True)
     group = ProjectionGroup(threads, leases, lease_names(application), SHARDS, limits.lease_ms)
     stop = threading.Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import NamedTuple, TypeAlias
 
@@ -28,7 +27,12 @@ def always() -> bool:
     return True
 
 
-class _Heard(NamedTuple):
+def never() -> bool:
+    """Of a turn of one batch."""
+    return False
+
+
+class _DraftedBatch(NamedTuple):
     """A batch as it was read, and what each worker has made of it."""
 
     records: Sequence[Record]
@@ -57,6 +61,8 @@ class Batches:
         self._application = application
         self._limits = limits
         self._turn_s = limits.turn_ms / 1000 if writes_beside else 0.0
+        bytes_max = limits.batch_bytes_max
+        self._bytes_max = min(bytes_max, limits.ahead_bytes_max) if self._turn_s else bytes_max
         self._feeds = [Feed(journal, shard) for shard in range(source.shards)]
         self._shared = shared
         self._cut = cut
@@ -91,45 +97,47 @@ class Batches:
         for worker in group:
             worker.ages.read(passed.frames)
         try:
-            heard = self._hear(group, passed, records)
+            batch = self._hear(group, passed, records)
         except UnknownFormat as error:
             if len(group) > 1:  # perhaps only one of them hears what does not decode
                 return sum(self.write_next([worker], ends, goes_on) for worker in group)
             return self._write_before(error, group[0], records)
-        until_s = began_s + self._turn_s
-        if monotonic() < until_s and _are_behind(passed, ends):
-            return self._write_on(group, heard, ends, lambda: monotonic() < until_s and goes_on())
-        _write(heard)
-        return len(records)
+        if not self._turn_s or not _can_be_followed(batch, ends):
+            _write(batch)
+            return len(records)
+        return self._write_on(group, batch, ends, began_s + self._turn_s, goes_on)
 
-    def _write_on(self, group: Sequence[Worker], heard: _Heard, ends: Mapping[int, int], goes_on: GoesOn) -> int:
+    def _write_on(
+        self, group: Sequence[Worker], batch: _DraftedBatch, ends: Mapping[int, int], until_s: float, goes_on: GoesOn
+    ) -> int:
         """Write a batch while the next one is heard, and so on. Returns how many records were read."""
         read = 0
-        with ThreadPoolExecutor(1, thread_name_prefix="shardlog-writer") as writer:
-            following: _Heard | None = heard
-            while following is not None:
-                heard = following
-                for one in heard.drafted:
-                    one.begin(writer)
-                following = self._hear_ahead(group, heard, ends) if goes_on() else None
-                read += len(heard.records)
-                written = [one.end() for one in heard.drafted]
-                if not all(written):
-                    break  # what was heard since is heard again, from where they stand now
+        following: _DraftedBatch | None = batch
+        while following is not None:
+            batch = following
+            for one in batch.drafted:
+                one.begin(beside=True)
+            following = self._hear_ahead(group, batch, ends) if monotonic() < until_s and goes_on() else None
+            read += len(batch.records)
+            written = [one.end() for one in batch.drafted]
+            if not all(written) or not goes_on():
+                break  # what was heard since is heard again, from where they stand then
         return read
 
-    def _hear_ahead(self, group: Sequence[Worker], heard: _Heard, ends: Mapping[int, int]) -> _Heard | None:
+    def _hear_ahead(
+        self, group: Sequence[Worker], batch: _DraftedBatch, ends: Mapping[int, int]
+    ) -> _DraftedBatch | None:
         """What comes behind a batch that is not written yet, if it can be heard before that is."""
-        if not all(one.can_be_followed for one in heard.drafted):
+        if not _can_be_followed(batch, ends):
             return None
         try:
-            records = self._records(heard.passed.checkpoints, ends)
-            passed = pass_over(self._source, heard.passed.checkpoints, records)
+            records = self._records(batch.passed.checkpoints, ends)
+            passed = pass_over(self._source, batch.passed.checkpoints, records)
             return self._hear(group, passed, records) if records else None
         except JournalError:
             return None  # the next step meets it first, and says what it is
 
-    def _hear(self, group: Sequence[Worker], passed: Passed, records: Sequence[Record]) -> _Heard:
+    def _hear(self, group: Sequence[Worker], passed: Passed, records: Sequence[Record]) -> _DraftedBatch:
         """Let every worker hear these records. Raises UnknownFormat before any of them has written."""
         reader = self._reader(group)
         drafted = [Drafted(worker, passed, records, self._settling(worker, reader)) for worker in group]
@@ -137,7 +145,7 @@ class Batches:
             heard = reader.read(*frame) if self._shared is None else self._shared.read(*frame, reader)
             for one in drafted:
                 one.hear(heard)
-        return _Heard(records, passed, drafted)
+        return _DraftedBatch(records, passed, drafted)
 
     def _write_before(self, stop: UnknownFormat, worker: Worker, records: Sequence[Record]) -> int:
         """Write what stands before a frame that does not decode, and stop there (rule R4). Returns how many records."""
@@ -164,7 +172,7 @@ class Batches:
     def _records(self, checkpoints: Mapping[int, Checkpoint], ends: Mapping[int, int]) -> list[Record]:
         """What follows the checkpoints, as much as one batch takes; what a shard leaves of its share, others get."""
         behind = [shard for shard, end in ends.items() if next_offset(checkpoints, shard) < end]
-        frames_left, bytes_left = self._limits.batch_frames_max, self._limits.batch_bytes_max
+        frames_left, bytes_left = self._limits.batch_frames_max, self._bytes_max
         records: list[Record] = []
         for count, shard in enumerate(behind):
             shards_left = len(behind) - count
@@ -180,11 +188,12 @@ class Batches:
         return records
 
 
-def _write(heard: _Heard) -> None:
-    for one in heard.drafted:
-        one.begin()
+def _write(batch: _DraftedBatch) -> None:
+    for one in batch.drafted:
+        one.begin(beside=False)
         one.end()
 
 
-def _are_behind(passed: Passed, ends: Mapping[int, int]) -> bool:
-    return any(next_offset(passed.checkpoints, shard) < end for shard, end in ends.items())
+def _can_be_followed(batch: _DraftedBatch, ends: Mapping[int, int]) -> bool:
+    is_more_there = any(next_offset(batch.passed.checkpoints, shard) < end for shard, end in ends.items())
+    return is_more_there and all(one.can_be_followed for one in batch.drafted)

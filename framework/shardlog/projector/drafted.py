@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from functools import partial
 
 from shardlog.errors import DomainError, HandlerFailed, RowsRefused, ShardlogError
@@ -13,6 +12,7 @@ from shardlog.projector.draft import ChangesRefused
 from shardlog.projector.heard import Heard
 from shardlog.projector.settling import Settling
 from shardlog.projector.worker import Outdated, Worker
+from shardlog.projector.writing import begun
 
 
 class Drafted:
@@ -44,8 +44,8 @@ class Drafted:
         except ShardlogError as error:
             self._error = error
 
-    def begin(self, writer: Executor | None = None) -> None:
-        """Begin to write, once what comes before is written. writer: does it beside; None: `end` does it."""
+    def begin(self, *, beside: bool) -> None:
+        """Begin to write, once what comes before is written: in a thread beside, or `end` does it."""
         worker = self._worker
         if worker.stopped is not None or self._error is not None or self._draft.is_torn:
             return
@@ -55,7 +55,7 @@ class Drafted:
         except DomainError:
             return
         write = partial(worker.write, self._batch, self._passed.checkpoints)
-        self._write = write if writer is None else writer.submit(write).result
+        self._write = begun(write) if beside else write
 
     def end(self) -> bool:
         """Have it written, and settle with care where an event does not fit. Other errors stop the worker.

@@ -21,7 +21,7 @@ from shardlog.ports.builds import Build
 from shardlog.ports.journal import Journal
 from shardlog.ports.projections import ProjectionStore
 from shardlog.projector.ages import now_us
-from shardlog.projector.batches import Batches, GoesOn, always
+from shardlog.projector.batches import Batches, GoesOn, always, never
 from shardlog.projector.core import Source, check, next_offset, next_offsets
 from shardlog.projector.cut import Cut
 from shardlog.projector.dead_letters import DeadLetters
@@ -146,8 +146,10 @@ class Projector:
         self._watch.look(self._workers, self._builders)
         for worker in (*self._workers, *self._builders.values()):
             worker.ages.look(next_offsets(worker.checkpoints), ends, now_us())
-        read = sum(self._batches.write_next(group, ends, goes_on) for group in self._groups())
-        read += sum(self._beside.write_next([one], ends, goes_on) for one in self._builders.values() if one.is_working)
+        groups = self._groups()
+        goes_on_so = _while(goes_on, self._watch) if len(groups) == 1 else never  # nobody waits long for another
+        read = sum(self._batches.write_next(group, ends, goes_on_so) for group in groups)
+        read += sum(self._beside.write_next([one], ends, never) for one in self._builders.values() if one.is_working)
         for worker in (*self._workers, *self._builders.values()):
             self._conclude(worker, ends)
         if self._workers and all(worker.stopped is not None for worker in self._workers):
@@ -164,7 +166,7 @@ class Projector:
     def run(self, stop: StopEvent, idle_ms: int = 50) -> None:
         """Step until `stop` is set, and wait `idle_ms` where there is nothing new. Raises as `step`."""
         while not stop.is_set():
-            if self.step() == 0:
+            if self.step(lambda: not stop.is_set()) == 0:
                 stop.wait(idle_ms / 1000)
 
     def lag(self) -> dict[str, dict[int, Lag]]:
@@ -253,6 +255,10 @@ class Projector:
                 except ShardlogError as error:
                     worker.stopped = error
                     raise
+
+    def overtaken(self, name: str) -> frozenset[int]:
+        """Shards that another process had moved when this projection last found a checkpoint moved."""
+        return self._worker(name).overtaken
 
     def go_on(self, name: str) -> None:
         """Let a stopped projection go on from its stored checkpoint, where nothing had to be repaired.
@@ -346,6 +352,11 @@ class Projector:
                 else:
                     same.append(worker)
         return kept
+
+
+def _while(goes_on: GoesOn, watch: BuildWatch) -> GoesOn:
+    """A turn ends, too, where builds are to be looked at, so that who pauses one or begins another is heard."""
+    return lambda: goes_on() and not watch.is_due
 
 
 def _build_of(worker: Worker) -> Build:

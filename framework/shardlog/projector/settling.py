@@ -54,7 +54,7 @@ class Settling:
             if found is not None:
                 replans += 1
                 if replans > self._replans_max:
-                    raise found
+                    raise found if isinstance(found, Outdated) else self._passing(records[0], found)
 
     def _fault(self, passed: Passed, condemned: Mapping[Position, Why]) -> _Fault | None:
         """Write these frames; what is wrong with them, where that may be an event's fault.
@@ -75,18 +75,25 @@ class Settling:
         items = [item for frame in passed.frames for item in self._read(frame)]
         try:
             refusal = self._refusal(items, condemned)
-            if refusal is None:  # the store takes all of it: whatever it refused has passed, or is no event's fault
+            if refusal is None:  # whatever was refused has passed
                 return error
-            position, why = self._culprit(items, condemned, refusal)
+            count, why = self._at_fault(items, condemned, refusal)
+            if self._refusal(items[:count], condemned) is None:  # it has passed while it was looked for
+                return error
         except Outdated as outdated:
             return outdated
-        condemned[position] = why
+        condemned[position_of(items[count - 1][2])] = why
         return None
 
-    def _culprit(
-        self, items: list[Heard], condemned: Mapping[Position, Why], refusal: _Refused
-    ) -> tuple[Position, Why]:
-        """The event whose rows are refused: with all before it the store takes them, with it it does not."""
+    def _passing(self, record: Record, error: ShardlogError) -> RowsRefused:
+        return RowsRefused(
+            f"projection {self._worker.name!r}: the rows of shard {record.shard}, offset {record.offset} were refused "
+            f"{self._replans_max + 1} times, and taken whenever they were tried for the event at fault: {error} "
+            "Nothing of them is written. Look for what changes the table's rules meanwhile, then resume the projection"
+        )
+
+    def _at_fault(self, items: list[Heard], condemned: Mapping[Position, Why], refusal: _Refused) -> tuple[int, Why]:
+        """How many items lead up to the event whose rows are refused, and why: without it, the store takes them."""
         passes, fails, whole = 0, len(items), refusal
         while fails - passes > 1:
             middle = (passes + fails) // 2
@@ -97,7 +104,7 @@ class Settling:
                 fails, refusal = middle, found
         if not items or position_of(items[fails - 1][2]) in condemned or self._refusal([], condemned) is not None:
             raise whole
-        return position_of(items[fails - 1][2]), reason(refusal)
+        return fails, reason(refusal)
 
     def _refusal(self, items: list[Heard], condemned: Mapping[Position, Why]) -> _Refused | None:
         draft = self._worker.draft(condemned)

@@ -91,9 +91,14 @@ class BuildWatch:
         worker.attempt += 1
         self._go_on(worker)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether `look` has something to do now."""
+        return self._now_s() >= self._look_at_s
+
     def look(self, workers: Sequence[Worker], builders: Mapping[str, Worker]) -> None:
         """Once a second: heed what stands in the records. builders: of rebuilds, by projection."""
-        if self._now_s() < self._look_at_s:
+        if not self.is_due:
             return
         self._look_at_s = self._now_s() + LOOK_SECONDS
         try:

@@ -40,8 +40,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_frames_max: Annotated[int, msgspec.Meta(ge=1)] = 256
     """Records of one transaction, over all shards; each shard that is behind has at least one."""
-    batch_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
+    batch_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
     """Bytes of these records; a single one may be larger. They are in memory while they are written."""
+    ahead_bytes_max: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
+    """The same where the next batch is heard while one is written (PostgreSQL); the smaller one counts. Three of these
+    batches may be in memory."""
     dead_letters_max: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Dead letters of one projection; the next one stops it."""
     write_attempts_max: Annotated[int, msgspec.Meta(ge=1)] = 10
@@ -53,7 +56,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     store refused rows that it takes when they are tried again."""
     turn_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 1_000
     """How long a projection goes on with batch after batch in one turn, and reads each while the one before is written;
-    0: one batch a turn, as always where no server keeps the rows."""
+    0: one batch a turn, as always elsewhere than in PostgreSQL."""
     lease_ms: Annotated[int, msgspec.Meta(ge=300, le=86_400_000)] = 5_000
     """How long a process of a group keeps its shards without saying that it lives; it says so three times as often."""
 
@@ -74,8 +77,8 @@ class Worker:
     build: None until it has one. state, is_paused, attempt: as its record was when it was last looked at.
     stopped: why it works no more; None while it does. noted: the `stopped` that stands in the record. refused: why a
     build that has caught up is not switched to; it is tried again from `switch_at_s` on. handled: events and rejections
-    that it has heard, in all. lettered: dead letters that it has written, in all. shards: those that it serves, whose
-    checkpoints alone it loads.
+    that it has heard, in all. lettered: dead letters that it has written, in all. overtaken: shards that another worker
+    had moved when this one last found a checkpoint moved. shards: that it serves, whose checkpoints alone it loads.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Worker:
         self.switch_at_s = 0.0
         self.handled = 0
         self.lettered = 0
+        self.overtaken: frozenset[int] = frozenset()
         self.shards: Collection[int] = range(source.shards)
         self.checkpoints: Mapping[int, Checkpoint] = {}
         self.ages = Ages()
@@ -172,7 +176,10 @@ class Worker:
         self._parking = Parking(stored, stored.checkpoints)
 
     def goes_on_from(self, draft: Draft) -> bool:
-        """Whether what follows a draft can be heard before that is written: it leaves no dead letters, nor ends any."""
+        """Whether what follows a draft can be heard before that is written.
+
+        It can where nothing is known of dead letters ahead, and none comes of the draft: they decide what is heard.
+        """
         return draft.is_plain and not self._parking.decided and self._owners is None
 
     def draft(self, condemned: Mapping[Position, Why] | None = None) -> Draft:
@@ -244,7 +251,7 @@ class Worker:
         return None
 
     def write(self, batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> float | None:
-        """Write, with patience. From any thread, while nothing else is done to this worker.
+        """Write, with patience. From any thread, while this worker neither loads nor writes anything else.
 
         Returns how many seconds it took; None where it was found to be written, by an attempt whose answer was lost.
         Raises RowsRefused, Outdated, and what no event is at fault for.
@@ -266,6 +273,7 @@ class Worker:
         """Read what is stored. Raises Outdated where the checkpoints are as they were, so that letters have moved."""
         before = self.checkpoints
         self._load()
+        self.overtaken = frozenset(shard for shard, held in self.checkpoints.items() if before.get(shard) != held)
         if self.checkpoints == before:
             raise Outdated(str(error)) from error
 

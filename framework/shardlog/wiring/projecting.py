@@ -116,7 +116,7 @@ class ProjectionThreads:
     # -- what an operator does -----------------------------------------------------------------------------------------
     @contextmanager
     def paused(self, projection: str) -> Iterator[Projector]:
-        """A projection's projector between two batches. The other methods take the same turn: don't call them inside.
+        """A projection's projector between two turns. The other methods take the same turn: don't call them inside.
 
         Projections of other threads go on.
         """

@@ -90,7 +90,7 @@ class ProjectionThread:
 
     @contextmanager
     def paused(self) -> Iterator[Projector]:
-        """The projector between two batches. Not inside of itself."""
+        """The projector between two turns. Not inside of itself."""
         with self._next:  # whoever waits for the turn holds it, so that a busy thread cannot take turn after turn
             self._turn.acquire()
         try:
@@ -127,7 +127,7 @@ class ProjectionThread:
             )
 
     def _turn_of_its_own(self) -> float:
-        """One batch. Returns for how long nothing can be done, in seconds."""
+        """What the projector writes in one turn. Returns for how long nothing can be done, in seconds."""
         with self.paused() as projector:
             shards, until_s = self._held
             if shards is not None and shards != frozenset(projector.shards):
@@ -136,8 +136,6 @@ class ProjectionThread:
                     self._taken_over.serves(shards)
             if time.monotonic() >= until_s:
                 return IDLE_SECONDS
-            if self._taken_over is not None:
-                self._taken_over.begins(projector)
             return self._step(projector)
 
     def _goes_on(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from shardlog.projector.runner import Projector
 
 Paused: TypeAlias = Callable[[], AbstractContextManager[Projector]]
-"""The projector between two batches of its thread; raises where that thread has ended."""
+"""The projector between two turns of its thread; raises where that thread has ended."""
 WAIT_SECONDS = 0.02
 
 

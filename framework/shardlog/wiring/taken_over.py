@@ -30,7 +30,6 @@ class TakenOver:
     def __init__(self, name: str, journal_id: str) -> None:
         self._name = name
         self._about: Fields = {"journal": journal_id, "projection": name}
-        self._before: dict[int, int] = {}
         self._moved: Counter[int] = Counter()
         self._told: set[int] = set()
         self._is_said = False
@@ -41,10 +40,6 @@ class TakenOver:
         for shard in set(self._moved) - set(shards):
             del self._moved[shard]
         self._told &= set(shards)
-
-    def begins(self, projector: Projector) -> None:
-        """A batch begins now: what its projection finds moved by another is so since."""
-        self._before = _next(projector)
 
     def passes(self, error: ShardlogError | None) -> bool:
         """Whether this error is no reason to stop. From any thread."""
@@ -68,7 +63,7 @@ class TakenOver:
         self._is_said = False
         if not isinstance(error, CheckpointMoved):
             return RETRY_SECONDS
-        moved = {shard for shard, next in _next(projector).items() if self._before.get(shard, 0) != next}
+        moved = projector.overtaken(self._name)
         self._count(projector, moved)
         return 0.0 if moved else RETRY_SECONDS
 
@@ -81,7 +76,7 @@ class TakenOver:
             log.warning("projection %s waits: %s", self._name, error, extra=self._about)
             self._is_said = True
 
-    def _count(self, projector: Projector, moved: set[int]) -> None:
+    def _count(self, projector: Projector, moved: Collection[int]) -> None:
         (figures,) = projector.figures()
         figures.counts.moved += 1
         for shard in sorted(moved):
@@ -105,8 +100,3 @@ class TakenOver:
                     shard,
                     extra=extra,
                 )
-
-
-def _next(projector: Projector) -> dict[int, int]:
-    (figures,) = projector.figures()
-    return dict(figures.next)

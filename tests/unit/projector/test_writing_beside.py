@@ -22,7 +22,9 @@ from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from shardlog.testing.contracts.projections import ProjectionStoreContract
 from shardlog.wiring.projection_thread import ProjectionThread
+from shardlog.wiring.taken_over import TakenOver
 from tests.unit.projector.bank import Broken, Deposited, Opened, Total, account, bank
+from tests.unit.projector.histories import Opening, put_opened
 from tests.unit.projector.log import JOURNAL, LogWriter
 
 SHARDS = 4
@@ -65,9 +67,13 @@ class TestServerStore(ProjectionStoreContract):
 
 
 class Diary:
-    """A projection that says what it hears. heard: set as an amount is. hears: called before."""
+    """A projection that says what it hears. heard: set as an amount is. hears: called before.
+
+    wrote_in: the threads in which its handler of batches has written.
+    """
 
     def __init__(self, *, writes_batches: bool = False) -> None:
+        self.wrote_in: list[threading.Thread] = []
         self.hears: Callable[[int], object] = lambda amount: None
         self.heard = {amount: threading.Event() for amount in range(1, 4)}
         self.projection = counted = Projection("counters", rows=[Total])
@@ -83,6 +89,7 @@ class Diary:
 
     def write(self, batch: Batch[Opened]) -> None:
         """The application's own, and perhaps it shares something with its other handlers."""
+        self.wrote_in.append(threading.current_thread())
 
 
 @pytest.fixture(autouse=True)
@@ -139,34 +146,28 @@ def test_the_next_batch_is_heard_while_one_is_written(
 
 
 class SqlServerStore(SqlProjectionStore):
-    """In a file, as if it waited for a server. heard: what `diary` has heard at each write."""
-
-    def __init__(self, path: Path, diary: Diary) -> None:
-        super().__init__(path)
-        self.heard: list[int] = []
-        self._diary = diary
+    """In a file, as if it waited for a server."""
 
     @property
     def waits_for_server(self) -> bool:
         return True
 
-    def write(self, batch: port.Batch, *, keep: bool = True) -> None:
-        self.heard.append(sum(heard.is_set() for heard in self._diary.heard.values()))
-        super().write(batch, keep=keep)
 
-
-def test_with_handlers_of_batches_nothing_is_heard_while_they_write(log: LogWriter, tmp_path: Path) -> None:
+def test_handlers_of_batches_write_alone_in_the_thread_that_steps(log: LogWriter, tmp_path: Path) -> None:
+    log.happened(("a:1", Opened(owner="ann")), ("a:2", Opened(owner="bob")))
     diary = Diary(writes_batches=True)
-    with closing(SqlServerStore(tmp_path / "rows.sqlite", diary)) as store:
-        serve(log, store, diary).drain()
-        assert store.heard == [0, 1, 2, 3]
+    with closing(SqlServerStore(tmp_path / "rows.sqlite")) as store:
+        projector = serve(log, store, diary)
+        assert [projector.step() for _ in range(6)] == [1, 1, 1, 1, 1, 0]
+    assert diary.wrote_in == [threading.current_thread()]
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3])
 def test_no_batch_begins_where_a_turn_is_to_end(log: LogWriter, store: ServerStore, batches: int) -> None:
     projector = serve(log, store)
-    may_go_on = iter([True] * (batches - 1))
-    assert projector.step(lambda: next(may_go_on, False)) == batches
+    written: list[port.Batch] = []
+    store.before = written.append
+    assert projector.step(lambda: len(written) < batches) == batches
     assert projector.drain() == 4 - batches
 
 
@@ -185,7 +186,7 @@ def test_a_thread_that_is_to_end_or_to_give_its_shards_back_begins_no_more_batch
     thread.start()
     assert writing.wait(PATIENT_SECONDS)
     with thread.paused():  # the turn is over
-        assert database.rows("totals") in ([], [("deposited", 1, 1)])
+        assert database.rows("totals") == []
     thread.end()
     thread.join()
 
@@ -280,6 +281,79 @@ def test_a_frame_that_does_not_decode_stops_the_projection_behind_all_that_do(
     with pytest.raises(UnknownFormat, match=f"offset {offset}"):
         projector.drain()
     assert database.rows("totals") == [("deposited", 3, 6)]
+
+
+def test_of_projections_at_one_position_one_is_refused_and_all_have_their_rows(
+    log: LogWriter, store: ServerStore, database: MemoryDatabase
+) -> None:
+    log.happened(("b:1", Opened(owner="misfit")), ("b:1", Deposited(amount=1)))
+    log.happened(("b:1", Deposited(amount=2)), ("b:2", Opened(owner="fit")))
+    application, balances = bank()
+    openings = Projection("openings", rows=[Opening])
+    openings.on(put_opened)
+    store.before = refuse_balances
+    both, limits = [balances, openings], Limits(batch_frames_max=1, turn_ms=10_000)
+    Projector(log.journal, JOURNAL, 1, application, both, store, limits).drain()
+    assert database.rows("openings") == [("b:1", "misfit"), ("b:2", "fit")]
+    assert database.rows("balances") == [("b:2", "fit", 0, 0)]
+    assert [letter.state for letter in store.dead_letters(KEY)] == ["failed", "parked", "parked"]
+
+
+def refuse_balances(batch: port.Batch) -> None:
+    if batch.build.name == "balances":
+        refuse_misfits(batch)
+
+
+def test_only_shards_that_another_has_moved_count_as_moved(caplog: pytest.LogCaptureFixture) -> None:
+    log, database = LogWriter(MemoryJournal(SHARDS), SHARDS), MemoryDatabase()
+    for amount in range(1, 13):
+        log.happened((f"l{amount % 4}:a", Deposited(amount=1 + amount % 3)))
+    store, taken, diary = ServerStore(database), TakenOver("counters", JOURNAL), Diary()
+    limits, projections = Limits(batch_frames_max=SHARDS, turn_ms=10_000), [diary.projection]
+    about = (log.journal, JOURNAL, SHARDS, diary.application, projections)
+    (shard,) = {log.shard_of("l1:a")}
+    here = Projector(*about, store, limits, passes=taken.passes)
+    other = Projector(*about, ServerStore(database), limits, serves=[shard])
+    writes = 0
+
+    def overtake(_batch: port.Batch) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            other.resume("counters") if other.stopped else other.assign([shard])
+            other.drain()
+
+    store.before = overtake
+    with pytest.raises(CheckpointMoved):
+        here.step()
+    assert taken.goes_on(here, here.stopped["counters"]) == 0.0
+    told = [record.shard for record in caplog.records if "another process wrote" in record.message]  # type: ignore[attr-defined]  # a field of ours
+    assert told == [shard]
+    here.drain()
+    assert database.rows("totals") == [("deposited", 12, 24)]
+
+
+def test_run_ends_within_a_turn(log: LogWriter, store: ServerStore, database: MemoryDatabase) -> None:
+    stop = threading.Event()
+    store.before = lambda _: stop.set()
+    serve(log, store).run(stop)
+    assert database.rows("totals") == []
+
+
+def test_a_turn_ends_where_builds_are_to_be_looked_at(
+    log: LogWriter, store: ServerStore, database: MemoryDatabase
+) -> None:
+    now_s = 0.0
+
+    def pass_time(_batch: port.Batch) -> None:
+        nonlocal now_s
+        now_s += 1.0
+
+    diary, limits = Diary(), Limits(batch_frames_max=1, turn_ms=10_000)
+    about = (log.journal, JOURNAL, 1, diary.application, [diary.projection])
+    projector = Projector(*about, store, limits, now_s=lambda: now_s)
+    store.before = pass_time
+    assert [projector.step() for _ in range(5)] == [1, 1, 1, 1, 0]
 
 
 def refuse_misfits(batch: port.Batch) -> None:

@@ -117,6 +117,9 @@ class PostgresqlProjectionStore(SqlProjectionStore):
             run_writers(connection, batch)
         write_rest(connection, batch)
 
+    def _check_deferred(self, connection: Connection) -> None:
+        connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
     def _unnested(self, build: Build, row: type[Row]) -> TableStatements:
         place = (build.key, row)
         if place not in self._tables:

@@ -71,10 +71,14 @@ class SqlProjectionStore(ProjectionStore):
                 with connection.begin() as transaction:
                     self._write(connection, batch)
                     if not keep:
+                        self._check_deferred(connection)
                         transaction.rollback()
         except RowsRefused:
             self.prepare(batch.build)
             raise
+
+    def _check_deferred(self, connection: Connection) -> None:
+        """Have the database check now what it else checks at the commit."""
 
     def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
         """All dead letters of the build, or of one stream, by stream in order of positions."""
