@@ -57,6 +57,10 @@ class Columns(NamedTuple):
     sets: tuple[str, ...]
 
 
+Stream: TypeAlias = tuple[str, str]
+"""Category and id."""
+
+
 class TableChanges(NamedTuple):
     """The changes of one table, at most one a row, each group in the order of keys.
 
@@ -151,8 +155,8 @@ class ProjectionStore(ABC):
         """
 
     @abstractmethod
-    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
-        """All dead letters of a build, or of one stream (category, id), by stream in order of positions."""
+    def dead_letters(self, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
+        """All dead letters of a build, or of one stream, by stream in order of positions."""
 
     @abstractmethod
     def close(self) -> None:

@@ -16,10 +16,10 @@ from shardlog.model.messages import Event, Recorded, RecordedRejection, Row
 from shardlog.model.projection import Projection
 from shardlog.model.recorded import Position
 from shardlog.model.upcasting import upcast
-from shardlog.ports.projections import DeadLetter, LetterState, TableChanges
+from shardlog.ports.projections import DeadLetter, LetterState, Stream, TableChanges
 from shardlog.projector.coalesce import TableCoalescer
 from shardlog.projector.heard import Heard, OldEvent, event_tag
-from shardlog.projector.parking import Parking, Stream
+from shardlog.projector.parking import Parking
 from shardlog.projector.row_owners import RowOwners
 
 TRACEBACK_CHARACTERS_MAX = 10_000

@@ -25,8 +25,7 @@ class Drafted:
         self._settling = settling
         self._draft = worker.draft()
         self._error: ShardlogError | None = None
-        self._batch: Batch | None = None
-        self._write: Callable[[], float | None] | None = None
+        self._under_way: tuple[Batch, Callable[[], float | None]] | None = None
 
     @property
     def can_be_followed(self) -> bool:
@@ -51,11 +50,11 @@ class Drafted:
             return
         worker.ages.read(self._passed.frames)
         try:
-            self._batch = worker.batch(self._draft, self._passed.checkpoints)
+            batch = worker.batch(self._draft, self._passed.checkpoints)
         except DomainError:
             return
-        write = partial(worker.write, self._batch, self._passed.checkpoints)
-        self._write = begun(write) if beside else write
+        write = partial(worker.write, batch, self._passed.checkpoints)
+        self._under_way = batch, begun(write) if beside else write
 
     def end(self) -> bool:
         """Have it written, and settle with care where an event does not fit. Other errors stop the worker.
@@ -74,13 +73,14 @@ class Drafted:
     def _finish(self) -> bool:
         if self._error is not None:
             raise self._error
-        if self._batch is not None and self._write is not None:
+        if self._under_way is not None:
+            batch, write = self._under_way
             try:
-                took_s = self._write()
+                took_s = write()
             except (Outdated, RowsRefused, DomainError):
                 pass  # some event is at fault, or letters were settled: it is looked for, and planned again
             else:
-                self._worker.committed(self._draft, self._batch, self._passed.checkpoints, took_s)
+                self._worker.committed(self._draft, batch, self._passed.checkpoints, took_s)
                 return took_s is not None
         self._settling.settle(self._records)
         return False

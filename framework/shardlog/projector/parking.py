@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from shardlog.model.recorded import Position, Recorded
 from shardlog.ports.checkpoints import Checkpoint
-from shardlog.ports.projections import Stored
-
-Stream: TypeAlias = tuple[str, str]
-"""Category and id."""
+from shardlog.ports.projections import Stored, Stream
 
 
 class Parking:

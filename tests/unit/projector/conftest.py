@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sql.engine import open_engine
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
+from tests.unit.projector import histories
 from tests.unit.projector.bank import bank
-from tests.unit.projector.histories import SHARDS, Make
+from tests.unit.projector.histories import SHARDS, Make, Rows
 from tests.unit.projector.log import JOURNAL, LogWriter
 from tests.unit.projector.place import Place
 
@@ -45,6 +47,19 @@ def log() -> LogWriter:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "projections.sqlite"
+
+
+@pytest.fixture
+def store(database: Path) -> Iterator[SqlProjectionStore]:
+    store = SqlProjectionStore(database)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def rows(database: Path) -> Rows:
+    """What a table of `store` holds."""
+    return partial(histories.rows, database)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.unit.projector.log import LogWriter
 
 SHARDS = 4
 Make = Callable[..., Projector]
+Rows = Callable[[str], list[tuple[object, ...]]]
 
 
 def rows(database: Path, table: str) -> list[tuple[object, ...]]:

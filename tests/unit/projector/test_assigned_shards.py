@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -28,13 +27,6 @@ def log() -> LogWriter:
     log = LogWriter(MemoryJournal(SHARDS), SHARDS)
     log.happened(*[(id, Opened(owner="ann")) for id in IDS])
     return log
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlProjectionStore]:
-    store = SqlProjectionStore(tmp_path / "projections.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

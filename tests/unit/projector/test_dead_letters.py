@@ -16,6 +16,7 @@ from shardlog.model.changes import Increment, Remove
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import Balance, Broken, Deposited, Opened, Other, Paid, Total, account, bank
+from tests.unit.projector.histories import Rows
 from tests.unit.projector.log import JOURNAL, LogWriter
 from tests.unit.projector.place import Place
 
@@ -47,21 +48,6 @@ def make(log: LogWriter, tmp_path: Path, broken: Broken) -> Iterator[Make]:
     yield made
     for store in stores:
         store.close()
-
-
-Rows = Callable[[str], list[tuple[object, ...]]]
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Rows:
-    def read(table: str) -> list[tuple[object, ...]]:
-        connection = sqlite3.connect(tmp_path / "projections.sqlite")
-        try:
-            return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall()
-        finally:
-            connection.close()
-
-    return read
 
 
 def letters(projector: Projector) -> list[tuple[str, int, str]]:

@@ -19,7 +19,7 @@ from shardlog.adapters.memory.projections import MemoryDatabase, MemoryProjectio
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import CheckpointMoved, StoreUnavailable
 from shardlog.ports.builds import Build, BuildKey, Builds
-from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
+from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored, Stream
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from shardlog.testing.contracts.projections import ProjectionStoreContract
@@ -73,7 +73,7 @@ class FrailStore(ProjectionStore):
         self._store.write(batch, keep=keep)
         self._may_fail("behind")
 
-    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
         return self._store.dead_letters(key, stream)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,6 @@ def log() -> LogWriter:
 @pytest.fixture
 def broken() -> Broken:
     return Broken()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlProjectionStore]:
-    store = SqlProjectionStore(tmp_path / "projections.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

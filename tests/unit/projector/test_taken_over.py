@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -38,13 +37,6 @@ def journal() -> LateJournal:
 @pytest.fixture
 def log(journal: LateJournal) -> LogWriter:
     return LogWriter(journal, SHARDS)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlProjectionStore]:
-    store = SqlProjectionStore(tmp_path / "projections.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
@@ -14,9 +15,9 @@ import stamina
 from shardlog import put
 from shardlog.adapters.memory.journal import MemoryJournal
 from shardlog.adapters.sql import SqlProjectionStore
-from shardlog.errors import CheckpointMoved, Corrupt, JournalUnavailable, StoreUnavailable
+from shardlog.errors import CheckpointMoved, Corrupt, JournalUnavailable, RowsRefused, StoreUnavailable
 from shardlog.ports.builds import Build, BuildKey, Builds
-from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
+from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored, Stream
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from shardlog.testing.contracts.projections import ProjectionStoreContract
@@ -65,7 +66,7 @@ class LossyStore(ProjectionStore):
             self.lost_after -= 1
             raise StoreUnavailable("lost after")
 
-    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
         return self.store.dead_letters(key, stream)
 
     def close(self) -> None:
@@ -286,6 +287,39 @@ def test_a_journal_that_is_away_stops_no_projection(store: LossyStore, tmp_path:
     assert projector.stopped == {}
     journal.is_away = False
     projector.drain()
+    assert balances(tmp_path) == [("a:1", "ann", 5, 1)]
+
+
+class FickleStore(LossyStore):
+    """It refuses what is to stay, and takes the same where it is only tried. refusals: so often."""
+
+    refusals = 0
+
+    def write(self, batch: Batch, *, keep: bool = True) -> None:
+        if keep and self.refusals:
+            self.refusals -= 1
+            raise RowsRefused("not these.")
+        super().write(batch, keep=keep)
+
+
+def test_rows_that_are_refused_only_where_they_are_to_stay_stop_the_projection_and_condemn_no_event(
+    log: LogWriter, tmp_path: Path
+) -> None:
+    with closing(FickleStore(SqlProjectionStore(tmp_path / "projections.sqlite"))) as store:
+        projector = serve(log, store)
+        projector.drain()
+        (offset,) = log.happened(("a:1", Opened(owner="ann")))
+        store.refusals = 10**9
+        with pytest.raises(RowsRefused, match=rf"shard {log.shard_of('a:1')}, offset {offset} were refused 11 times"):
+            projector.step()
+        assert store.dead_letters(BuildKey("balances", 1, 1)) == []
+        store.refusals = 0
+        projector.resume("balances")
+        projector.drain()
+        store.refusals = 11  # the batch, and then as often as it is planned anew
+        log.happened(("a:1", Deposited(amount=5)))
+        projector.drain()
+        assert store.dead_letters(BuildKey("balances", 1, 1)) == []
     assert balances(tmp_path) == [("a:1", "ann", 5, 1)]
 
 

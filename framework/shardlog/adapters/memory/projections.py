@@ -17,7 +17,7 @@ from shardlog.errors import CheckpointMoved, Diverged, TableMismatch
 from shardlog.model.recorded import Position
 from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.checkpoints import Checkpoint, Move
-from shardlog.ports.projections import Batch, DeadLetter, LetterPlace, ProjectionStore, Stored
+from shardlog.ports.projections import Batch, DeadLetter, LetterPlace, ProjectionStore, Stored, Stream
 from shardlog.ports.rows import table_shape
 
 __all__ = ["MemoryDatabase", "MemoryProjectionStore"]
@@ -73,7 +73,7 @@ class MemoryProjectionStore(ProjectionStore):
             database.contents[build.key] = contents
             database.tables |= written
 
-    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
         contents = self._database.contents.get(key)
         letters: Collection[DeadLetter] = () if contents is None else contents.letters.values()
         wanted = letters if stream is None else [x for x in letters if (x.category, x.id) == stream]

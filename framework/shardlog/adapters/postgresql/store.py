@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 
 from shardlog.adapters.postgresql.connecting import make_schema, open_engine
 from shardlog.adapters.postgresql.faults import opening, psycopg_mapped
+from shardlog.adapters.postgresql.parked import open_of_all
 from shardlog.adapters.postgresql.statements import Driver, TableStatements, check
 from shardlog.adapters.postgresql.views import PostgresqlViews
 from shardlog.adapters.postgresql.waiting import make_function
@@ -115,7 +116,7 @@ class PostgresqlProjectionStore(SqlProjectionStore):
                         counted = statements.write(driver, changes)
                     check(statements.table.name, counted)
             run_writers(connection, batch)
-        write_rest(connection, batch)
+        write_rest(connection, batch, open_of_all)
 
     def _check_deferred(self, connection: Connection) -> None:
         connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))

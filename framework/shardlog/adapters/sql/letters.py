@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Connection,
     RowMapping,
     Select,
-    Text,
     and_,
     bindparam,
-    column,
     delete,
-    func,
     insert,
-    literal,
     select,
-    true,
     update,
 )
 
@@ -27,8 +22,10 @@ from shardlog.adapters.sql.tables import DEAD_LETTERS, of_build
 from shardlog.errors import CheckpointMoved
 from shardlog.model.recorded import Position
 from shardlog.ports.builds import BuildKey
-from shardlog.ports.projections import Batch, DeadLetter, LetterPlace
+from shardlog.ports.projections import Batch, DeadLetter, LetterPlace, Stream
 
+Look: TypeAlias = Callable[[Connection, BuildKey, Sequence[Stream]], set[Stream]]
+"""As `open_of_each`."""
 _HELD = DEAD_LETTERS.c
 _PLACE = (_HELD.journal, _HELD.shard, _HELD.log_offset, _HELD.log_index)
 _ORDER = (_HELD.category, _HELD.id, *_PLACE)
@@ -41,7 +38,7 @@ def places(connection: Connection, key: BuildKey) -> list[LetterPlace]:
     return [LetterPlace(_position(row), row["category"], row["id"], row["state"]) for row in rows]
 
 
-def contents(connection: Connection, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+def contents(connection: Connection, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
     """A build's dead letters, or one stream's among them, by stream in order of positions."""
     wanted = select(DEAD_LETTERS).where(of_build(DEAD_LETTERS, key)).order_by(*_ORDER)
     if stream is not None:
@@ -49,8 +46,11 @@ def contents(connection: Connection, key: BuildKey, stream: tuple[str, str] | No
     return [_letter(row) for row in connection.execute(wanted).mappings()]
 
 
-def write(connection: Connection, batch: Batch) -> None:
-    """Add, forget and skip. Raises CheckpointMoved where another worker has settled what this batch builds on."""
+def write(connection: Connection, batch: Batch, look: Look) -> None:
+    """Add, forget and skip. look: finds and locks what letters are parked behind.
+
+    Raises CheckpointMoved where another worker has settled what this batch builds on.
+    """
     key = batch.build.key
     for position in batch.handled:
         _expect_one(key, position, connection.execute(delete(DEAD_LETTERS).where(_at(key, position))).rowcount)
@@ -58,13 +58,13 @@ def write(connection: Connection, batch: Batch) -> None:
         skip = update(DEAD_LETTERS).where(_at(key, position)).values(state="skipped")
         _expect_one(key, position, connection.execute(skip).rowcount)
     if batch.letters:
-        _expect_open(connection, key, _parked_behind_stored(batch.letters))
+        _expect_open(connection, key, _parked_behind_stored(batch.letters), look)
         connection.execute(insert(DEAD_LETTERS), [_values(key, letter) for letter in batch.letters])
 
 
-def _parked_behind_stored(letters: Sequence[DeadLetter]) -> list[tuple[str, str]]:
+def _parked_behind_stored(letters: Sequence[DeadLetter]) -> list[Stream]:
     """The streams whose first letter here is parked, so that what it is parked behind must be there."""
-    first: dict[tuple[str, str], DeadLetter] = {}
+    first: dict[Stream, DeadLetter] = {}
     for letter in letters:
         first.setdefault((letter.category, letter.id), letter)
     return [stream for stream, letter in first.items() if letter.state == "parked"]
@@ -89,11 +89,10 @@ def _expect_one(key: BuildKey, position: Position, count: int) -> None:
         )
 
 
-def _expect_open(connection: Connection, key: BuildKey, streams: Sequence[tuple[str, str]]) -> None:
+def _expect_open(connection: Connection, key: BuildKey, streams: Sequence[Stream], look: Look) -> None:
     """Lock what letters are parked behind, in each stream. Another worker may have settled all of it meanwhile."""
     if not streams:
         return
-    look = _open_of_all if connection.dialect.name == "postgresql" else _open_of_each
     gone = set(streams) - look(connection, key, streams)
     if gone:
         category, id = min(gone)
@@ -103,23 +102,14 @@ def _expect_open(connection: Connection, key: BuildKey, streams: Sequence[tuple[
         )
 
 
-def _open_of_each(connection: Connection, key: BuildKey, streams: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    one = _one_open(key, bindparam("in_category"), bindparam("in_id"))
+def open_of_each(connection: Connection, key: BuildKey, streams: Sequence[Stream]) -> set[Stream]:
+    """Those of the streams that have a dead letter which is not skipped, one of each locked: a statement a stream."""
+    one = one_open(key, bindparam("in_category"), bindparam("in_id"))
     found = (connection.execute(one, {"in_category": category, "in_id": id}).first() for category, id in streams)
     return {stream for stream, row in zip(streams, found, strict=True) if row is not None}
 
 
-def _open_of_all(connection: Connection, key: BuildKey, streams: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """In one statement, however many streams there are."""
-    categories, ids = (literal([stream[place] for stream in streams], ARRAY(Text)) for place in (0, 1))
-    named = (column("category", Text), column("id", Text))
-    asked = func.unnest(categories, ids).table_valued(*named, name="asked").render_derived()
-    one = _one_open(key, asked.c.category, asked.c.id).lateral("one")
-    found = connection.execute(select(asked.c.category, asked.c.id).join(one, true()))
-    return {(row.category, row.id) for row in found}
-
-
-def _one_open(key: BuildKey, category: ColumnElement[str], id: ColumnElement[str]) -> Select[int]:
+def one_open(key: BuildKey, category: ColumnElement[str], id: ColumnElement[str]) -> Select[int]:
     """One dead letter of a stream that is not skipped, locked."""
     ahead = select(_HELD.log_offset).where(
         of_build(DEAD_LETTERS, key), _HELD.category == category, _HELD.id == id, _HELD.state != "skipped"

@@ -25,7 +25,7 @@ from shardlog.errors import CheckpointMoved, Diverged, RowsRefused
 from shardlog.model.messages import Row
 from shardlog.ports.builds import Build, BuildKey, Builds
 from shardlog.ports.checkpoints import Checkpoint, Move
-from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
+from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored, Stream
 from shardlog.ports.rows import table_shape
 
 
@@ -80,7 +80,7 @@ class SqlProjectionStore(ProjectionStore):
     def _check_deferred(self, connection: Connection) -> None:
         """Have the database check now what it else checks at the commit."""
 
-    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
         """All dead letters of the build, or of one stream, by stream in order of positions."""
         with mapped(f"reading the dead letters of build {key.label}"), self._engine.begin() as connection:
             return letters.contents(connection, key, stream)
@@ -118,13 +118,13 @@ class SqlProjectionStore(ProjectionStore):
             with mapped(f"writing table {statements.table.name!r} of projection {key.projection!r}"):
                 statements.write(connection, changes)
         run_writers(connection, batch)
-        write_rest(connection, batch)
+        write_rest(connection, batch, letters.open_of_each)
 
 
-def write_rest(connection: Connection, batch: Batch) -> None:
-    """What a batch seldom has: dead letters, and what was passed over by hand."""
+def write_rest(connection: Connection, batch: Batch, look: letters.Look) -> None:
+    """What a batch seldom has: dead letters, and what was passed over by hand. look: as of `letters.write`."""
     if batch.letters or batch.handled or batch.skipped:
-        letters.write(connection, batch)
+        letters.write(connection, batch, look)
     if batch.passed_over:
         told = BUILDS.c.passed_over + literal(batch.passed_over)
         connection.execute(update(BUILDS).where(of_build(BUILDS, batch.build.key)).values(passed_over=told))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from shardlog.adapters.memory.projections import MemoryDatabase, MemoryProjectionStore
 from shardlog.errors import BuildRefused, CheckpointMoved, Corrupt, ShardlogError, StoreUnavailable
 from shardlog.ports.builds import Build, BuildKey, BuildRecord, Builds
-from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored
+from shardlog.ports.projections import Batch, DeadLetter, ProjectionStore, Stored, Stream
 from shardlog.projector.choosing import kept_stored
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
@@ -51,7 +51,7 @@ class UnkindStore(ProjectionStore):
         self._crashes.reach("after a projection's transaction")
         self._may_be_unavailable("the answer was lost")
 
-    def dead_letters(self, key: BuildKey, stream: tuple[str, str] | None = None) -> list[DeadLetter]:
+    def dead_letters(self, key: BuildKey, stream: Stream | None = None) -> list[DeadLetter]:
         return self._store.dead_letters(key, stream)
 
     def close(self) -> None:

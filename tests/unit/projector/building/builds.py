@@ -11,7 +11,6 @@ from tests.unit.projector.bank import Broken, Opened, account
 
 SHARDS = 4
 Make = Callable[..., Projector]
-Rows = Callable[[str], list[tuple[object, ...]]]
 
 
 class Owner(Row, name="balances"):

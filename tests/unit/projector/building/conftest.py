@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +11,7 @@ from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.projector.runner import Projector
 from shardlog.projector.worker import Limits
 from tests.unit.projector.bank import Broken, bank
-from tests.unit.projector.building.builds import SHARDS, Clock, Make, Rows, owners
+from tests.unit.projector.building.builds import SHARDS, Clock, Make, owners
 from tests.unit.projector.log import JOURNAL, LogWriter
 
 
@@ -34,13 +31,6 @@ def log() -> LogWriter:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlProjectionStore]:
-    store = SqlProjectionStore(tmp_path / "projections.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def make(log: LogWriter, store: SqlProjectionStore, clock: Clock, broken: Broken) -> Make:
     def made(version: int = 1, frames_max: int = 256, **more: Any) -> Projector:
         application = owners(broken) if version == 2 else bank(broken, version)[0]
@@ -57,15 +47,3 @@ def make(log: LogWriter, store: SqlProjectionStore, clock: Clock, broken: Broken
         )
 
     return made
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Rows:
-    def read(table: str) -> list[tuple[object, ...]]:
-        connection = sqlite3.connect(tmp_path / "projections.sqlite")
-        try:
-            return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall()
-        finally:
-            connection.close()
-
-    return read

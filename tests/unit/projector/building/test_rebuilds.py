@@ -9,7 +9,8 @@ from shardlog.archive.stitching import StitchedJournal
 from shardlog.errors import CheckpointMoved, HandlerFailed, HistoryMissing
 from shardlog.projector.runner import Projector
 from tests.unit.projector.bank import Broken, Deposited, Opened, bank
-from tests.unit.projector.building.builds import SHARDS, Clock, Make, Rows, states
+from tests.unit.projector.building.builds import SHARDS, Clock, Make, states
+from tests.unit.projector.histories import Rows
 from tests.unit.projector.log import JOURNAL, LogWriter
 from tests.unit.snapshots.archived import MemoryArchive
 

@@ -9,7 +9,8 @@ import pytest
 from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.adapters.sql.builds import SqlBuilds
 from tests.unit.projector.bank import Broken, Deposited, Opened
-from tests.unit.projector.building.builds import SHARDS, Clock, Make, Rows, states
+from tests.unit.projector.building.builds import SHARDS, Clock, Make, states
+from tests.unit.projector.histories import Rows
 from tests.unit.projector.log import LogWriter
 
 

@@ -10,7 +10,8 @@ from shardlog.adapters.sql import SqlProjectionStore
 from shardlog.errors import BuildRefused
 from shardlog.ports.builds import BuildKey
 from tests.unit.projector.bank import Deposited, Opened
-from tests.unit.projector.building.builds import Clock, Make, Rows, states
+from tests.unit.projector.building.builds import Clock, Make, states
+from tests.unit.projector.histories import Rows
 from tests.unit.projector.log import LogWriter
 
 

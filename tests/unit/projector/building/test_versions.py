@@ -12,7 +12,8 @@ from shardlog.errors import BuildRefused, HandlerFailed
 from shardlog.ports.builds import BuildKey
 from shardlog.projector.runner import Projector
 from tests.unit.projector.bank import Broken, Deposited, Opened, account
-from tests.unit.projector.building.builds import SHARDS, Clock, Make, Owner, Rows, states
+from tests.unit.projector.building.builds import SHARDS, Clock, Make, Owner, states
+from tests.unit.projector.histories import Rows
 from tests.unit.projector.log import JOURNAL, LogWriter
 
 
